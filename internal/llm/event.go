@@ -1,0 +1,103 @@
+package llm
+
+import "strconv"
+
+// Kind says which fields of an Event hold.
+type Kind int
+
+// A reply is Start, then any of Text, Thinking, ToolCall, Other and Note, then End. The tool loop puts several turns into
+// one reply: each but the last closes with a TurnEnd, followed by a ToolResult for each of the calls that the gateway
+// ran. An Opaque reply is Opaque events and one End.
+const (
+	Opaque     Kind = iota + 1 // Raw: bytes of the client's own wire; the first carries Head.ContentType
+	Start                      // Head: the reply's id and model; once a turn
+	Text                       // Text: the next piece of the answer
+	Thinking                   // Text: the next piece of the model's reasoning
+	ToolCall                   // Index, Call: the next piece of a call; Ours when the gateway will run it
+	Other                      // Extra alone: a piece that only its own wire has a word for
+	Note                       // Note: something that the gateway tells
+	TurnEnd                    // Stop, Usage: a turn ended and the reply goes on
+	ToolResult                 // Result: what came of one of our calls, in call order
+	End                        // Stop, Usage: the reply is complete
+)
+
+var kindNames = [...]string{"", "Opaque", "Start", "Text", "Thinking", "ToolCall", "Other", "Note", "TurnEnd", "ToolResult", "End"}
+
+// String names the kind.
+func (k Kind) String() string {
+	if k > 0 && int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "Kind(" + strconv.Itoa(int(k)) + ")"
+}
+
+// Event is one piece of a reply: either bytes (Opaque) or meaning, never both.
+type Event struct {
+	Kind   Kind
+	Index  int // ToolCall: the call's place in its turn, from 0 without gaps
+	Text   string
+	Call   Call
+	Ours   bool
+	Result *Result
+	Note   *Notice
+	Head   *Head
+	Stop   string
+	Usage  *Usage
+	Extra  Extra
+	Raw    []byte
+}
+
+// Head is what a turn says about itself when it starts.
+type Head struct {
+	ID          string
+	Model       string
+	Created     int64 // Unix seconds
+	ContentType string
+}
+
+// Extra holds members of a reply that the other fields have no word for, as Wire wrote them: `"k":v,"l":w`, without
+// braces. A door of the same wire writes them out again; others leave them.
+type Extra struct {
+	Wire   string
+	Top    []byte // beside choices
+	Choice []byte // beside delta or message
+	Delta  []byte // inside delta or message
+}
+
+// Empty reports whether there is nothing in it.
+func (x Extra) Empty() bool { return len(x.Top)+len(x.Choice)+len(x.Delta) == 0 }
+
+// The reasons why a model stopped, as Event.Stop has them. Others pass as the provider wrote them.
+const (
+	StopDone   = "stop"
+	StopLength = "length"
+	StopTools  = "tool_calls"
+	StopFilter = "content_filter"
+)
+
+// Usage counts a turn's tokens in buckets that do not overlap. Known is false when the provider did not say.
+type Usage struct {
+	Known      bool
+	Input      int64 // neither read from nor written to a cache
+	CacheRead  int64
+	CacheWrite int64
+	Output     int64 // without Reasoning
+	Reasoning  int64
+	Raw        Frame // the provider's own words, for a door of the same wire
+}
+
+// Notice is something that the gateway tells beside the model's words.
+type Notice struct {
+	Tools   []Tool        // the tools of servers, as offered; told once
+	Errors  []ServerError // servers whose tools could not be listed; told once
+	Started *Call         // a call of ours begins to run
+	Server  string        // with Started
+	Tool    string        // with Started
+	Round   int           // with Started
+}
+
+// ServerError says why a server has no tools.
+type ServerError struct {
+	Server string `json:"server"`
+	Error  string `json:"error"`
+}

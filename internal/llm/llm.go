@@ -1,0 +1,188 @@
+// Package llm holds the words of the gateway: what is asked of a model and what it answers, in no wire's terms.
+//
+// It imports nothing of the project. Wires translate between these words and bytes; every policy (the tool loop,
+// fallback, metering) is a Model around a Model.
+package llm
+
+import (
+	"context"
+	"iter"
+)
+
+// Model answers requests. Providers, fallback, meter, cache, guard and the agent loop are all Models around Models.
+type Model interface {
+	// Generate yields one reply as it is made. Nothing happens until it is ranged over; what it opened is closed
+	// when the range ends, by break, return, error or the end. An error is the last thing yielded. Range once.
+	// An event and all it points to is good until the next event: what is kept must be copied.
+	Generate(ctx context.Context, req *Request) iter.Seq2[Event, error]
+}
+
+// Func is a function used as a Model.
+type Func func(ctx context.Context, req *Request) iter.Seq2[Event, error]
+
+// Generate calls f.
+func (f Func) Generate(ctx context.Context, req *Request) iter.Seq2[Event, error] { return f(ctx, req) }
+
+// Frame is a piece of some wire as it came.
+type Frame struct {
+	Wire  string // the wire's name, "chat" say; empty for none
+	Bytes []byte
+	Index any // what the codec of that wire found in Bytes; means nothing to anybody else
+}
+
+// Request asks for one reply.
+//
+// A request that came over a wire keeps its body in Raw; a codec of the same wire edits that body, and the decoded
+// fields are nil until Door.Decode fills them for somebody who must look inside. A request made in process leaves Raw
+// empty and fills the decoded fields.
+type Request struct {
+	Model  string
+	Stream bool // the client wants the reply as it is made
+	Opaque bool // set once by plan: nobody on the way needs to read the reply
+
+	Messages []Message  // the conversation; nil until decoded
+	Tools    []Tool     // the caller's own tools; nil until decoded
+	MCP      []MCPEntry // the servers whose tools the caller wants offered; nil until decoded
+	Params   Params     // the controls that the loop must know; zero until decoded
+	Mock     *Mock      // set when the request brings its own answer
+
+	Raw           Frame
+	AddedTools    []Tool    // offered before the caller's own, in this order
+	AddedMessages []Message // what this request's earlier rounds added to the conversation
+	Restored      []Kept    // hidden turns of earlier requests, to be put back into the conversation
+	ToolChoice    Choice    // overrides the caller's tool choice; ChoiceAsIs leaves it alone
+	Show          Show      // how tool rounds show in a stream
+}
+
+// Params are the controls of a request that more than its wire must know.
+type Params struct {
+	N           int      // replies asked for; 0 when not said
+	JSON        bool     // the answer must be a JSON document
+	ForcedTool  bool     // the tool choice demands a call
+	OneByOne    bool     // parallel_tool_calls: false
+	MaxCalls    int      // max_tool_calls; -1 when not said
+	AnswerCalls []string // ids of the calls that the conversation's tool results answer
+}
+
+// Mock is an answer that the request brings along.
+type Mock struct {
+	Text  string
+	Calls []Call
+}
+
+// Choice is a tool choice that the loop sets.
+type Choice int
+
+// The choices. ChoiceAsIs keeps the caller's.
+const (
+	ChoiceAsIs Choice = iota
+	ChoiceAuto
+	ChoiceNone
+)
+
+// Show says how tool rounds show in a streamed chat reply.
+type Show int
+
+// The stream modes of SURFACE §2. ShowStandard is the zero value.
+const (
+	ShowStandard Show = iota
+	ShowHidden
+	ShowAnnotated
+	ShowLegacy
+)
+
+// Role says who speaks.
+type Role string
+
+// The roles.
+const (
+	System    Role = "system"
+	User      Role = "user"
+	Assistant Role = "assistant"
+	ToolRole  Role = "tool"
+)
+
+// Message is one turn of a conversation.
+type Message struct {
+	Role   Role    `json:"role"`
+	Text   string  `json:"text,omitempty"`
+	Parts  []Part  `json:"parts,omitempty"`  // content that is not one text; Text is then empty
+	Calls  []Call  `json:"calls,omitempty"`  // Assistant: the calls it made
+	Result *Result `json:"result,omitempty"` // ToolRole: what came of one call
+	Extra  []byte  `json:"extra,omitempty"`  // Assistant: members to send back as they came, `"k":v,"l":w`, in Wire's terms
+	Wire   string  `json:"wire,omitempty"`   // the wire that Extra (and the calls' Extra) speak
+}
+
+// Part is one piece of content.
+type Part struct {
+	Kind      string `json:"kind"` // text | image | audio | resource | link
+	Text      string `json:"text,omitempty"`
+	MediaType string `json:"media_type,omitempty"`
+	Data      string `json:"data,omitempty"` // base64
+	URI       string `json:"uri,omitempty"`
+}
+
+// Call is a model's wish to have a tool run. In a ToolCall event Arguments is the next fragment; ID and Name stand in
+// the first event of an Index only.
+type Call struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`            // as offered
+	Arguments string `json:"arguments"`       // JSON text, as the model wrote it
+	Extra     []byte `json:"extra,omitempty"` // members of the call that no other field says, as they came
+}
+
+// Result is what came of a call. A tool's own failure is a Result too.
+type Result struct {
+	CallID   string `json:"call_id"`
+	Name     string `json:"name"`             // as offered
+	Server   string `json:"server,omitempty"` // empty when no server was asked
+	Tool     string `json:"tool,omitempty"`   // the server's own name for the tool
+	Text     string `json:"text"`             // what the model reads
+	Parts    []Part `json:"parts,omitempty"`  // the same with media kept, for wires that take media in results
+	IsError  bool   `json:"is_error,omitempty"`
+	Round    int    `json:"round,omitempty"` // from 1
+	Duration int64  `json:"duration_ms,omitempty"`
+}
+
+// Tool is a function that is offered to the model.
+type Tool struct {
+	Name        string // as offered
+	Description string
+	Schema      []byte // JSON Schema of the arguments, as it came
+	Server      string // the server that runs it; empty for the caller's own
+	Tool        string // the server's own name for it
+	Ask         bool   // ours, but the client decides: a call is handed to it
+}
+
+// MCPEntry names servers whose tools the caller wants offered.
+type MCPEntry struct {
+	Param    string // where the caller wrote it, "tools[0]" say; used in errors
+	URL      string // server_url
+	Label    string // server_label
+	Allowed  []string
+	Filtered bool  // Allowed holds: an empty list then allows none
+	ReadOnly *bool // allowed_tools.read_only
+	Approval Approval
+	Headers  map[string]string
+}
+
+// Approval says which calls run without asking. The zero value asks always.
+type Approval struct {
+	Never  bool // "never"
+	AskFor Filter
+	RunFor Filter
+}
+
+// Filter picks tools by name, or by their read-only hint.
+type Filter struct {
+	Names    []string
+	ReadOnly *bool
+	Set      bool // the filter was given
+}
+
+// Kept is the hidden part of a mixed turn: the messages that stand, for the model, where the client has one assistant
+// message with the calls in IDs.
+type Kept struct {
+	IDs      []string  `json:"ids"`
+	Messages []Message `json:"messages"`
+}

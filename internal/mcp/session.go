@@ -1,0 +1,116 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Server is one MCP server as the config names it.
+type Server struct {
+	Name           string
+	Command        []string          // stdio
+	Env            map[string]string // stdio: all the child gets beside PATH and HOME
+	URL            string            // http, sse
+	Transport      string            // auto | http | sse | stdio; empty: auto (stdio when Command is set)
+	Protocol       string            // auto, or a pinned revision such as "2025-11-25"; empty: auto
+	Headers        map[string]string // sent to the server with every request (secrets already expanded)
+	ForwardHeaders []string          // taken from the client's request
+	Allow, Deny    []string          // the server's own tool names; Allow nil: all
+	Prefix         string            // before offered names; "" for none
+	Timeout        time.Duration     // one call; 0: the gateway's default
+	ListTTL        time.Duration     // 0: the default
+	External       bool              // named by a request, not by the config: dialled through the guarded dialer
+}
+
+// Session is one open connection to a server: a child process, or an HTTP session. It is used by many requests at once.
+type Session interface {
+	// ListTools walks all pages, within bounds.
+	ListTools(ctx context.Context) ([]ToolDef, error)
+	// CallTool returns the result object as it came, `{"content":[…],…}`. When ctx ends, the server is told to cancel
+	// this one call. A JSON-RPC error of the server is a *RPCError, a session that is gone a *LostError.
+	CallTool(ctx context.Context, call ToolCall) ([]byte, error)
+	// Done is closed when the session cannot be used any more.
+	Done() <-chan struct{}
+	// Close ends the session, and the process behind it with all its children.
+	Close() error
+}
+
+// ToolDef is a tool as its server lists it.
+type ToolDef struct {
+	Name        string
+	Description string
+	InputSchema []byte // raw JSON
+	ReadOnly    bool   // annotations.readOnlyHint
+	Idempotent  bool   // annotations.idempotentHint
+	Raw         []byte // the whole object as it came
+}
+
+// ToolCall is one tools/call.
+type ToolCall struct {
+	Name      string            // the server's own name
+	Arguments []byte            // a JSON object, as the model wrote it
+	Meta      map[string]string // members of _meta: traceparent, tracestate
+	Headers   http.Header       // HTTP transports: beside the session's own, for this request only
+	Progress  func()            // called for each progress notification of this call; may be nil
+}
+
+// Dial opens a session. ctx bounds the opening only. headers are the credentials of the caller, nil for none. changed is
+// called when the server says that its tools have changed.
+type Dial func(ctx context.Context, server Server, headers http.Header, changed func()) (Session, error)
+
+// RPCError is an error that the server answered with. The message is the server's.
+type RPCError struct {
+	Code    int
+	Message string
+	Data    []byte
+}
+
+// Error is the server's message.
+func (e *RPCError) Error() string { return e.Message }
+
+// LostError says that a session is gone. Message names no address and can be shown to a client and a model.
+type LostError struct {
+	Message string // "the process exited with status 1"
+	Unsent  bool   // the server has certainly not begun the call: it may be repeated on a new session
+	Err     error
+}
+
+// Error is the message.
+func (e *LostError) Error() string { return e.Message }
+
+// Unwrap returns the cause, for the log.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Unavailable is an error whose message can be shown to clients and models as it is: it names no address and no secret.
+type Unavailable struct {
+	Message string
+	Err     error
+}
+
+// Error is the message.
+func (e *Unavailable) Error() string { return e.Message }
+
+// Unwrap returns the cause, for the log.
+func (e *Unavailable) Unwrap() error { return e.Err }
+
+// SafeMessage returns what of err may be shown to clients and models.
+func SafeMessage(err error) string {
+	if e, ok := errors.AsType[*RPCError](err); ok {
+		return e.Message
+	}
+	if e, ok := errors.AsType[*LostError](err); ok {
+		return e.Message
+	}
+	if e, ok := errors.AsType[*Unavailable](err); ok {
+		return e.Message
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	}
+	return "the server could not be reached"
+}

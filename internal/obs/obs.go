@@ -1,0 +1,53 @@
+// Package obs carries what a request is known by, and what is said of it when it has ended.
+package obs
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Call is one request of a client. One goroutine at a time writes to it, except Tool.
+type Call struct {
+	ID          string // x-fairlead-call-id
+	RequestID   string // the client's x-request-id, echoed
+	Traceparent string // as it came; continued towards model and MCP servers
+	Tracestate  string
+	TraceID     string // the client's x-litellm-trace-id
+
+	Start    time.Time
+	Key      string // the key's name
+	Model    string // as asked
+	Provider string
+	Rounds   int
+	Tools    int
+	Input    int64
+	Output   int64
+}
+
+type callKey struct{}
+
+// With returns a context that carries c.
+func With(ctx context.Context, c *Call) context.Context { return context.WithValue(ctx, callKey{}, c) }
+
+// From returns the call of ctx, or an empty one that nobody reads.
+func From(ctx context.Context) *Call {
+	if c, ok := ctx.Value(callKey{}).(*Call); ok {
+		return c
+	}
+	return &Call{}
+}
+
+// Headers calls set for each header that continues the caller's trace in a request of ours.
+func (c *Call) Headers(set func(name, value string)) {
+	for _, h := range [...][2]string{{"Traceparent", c.Traceparent}, {"Tracestate", c.Tracestate}, {"X-Litellm-Trace-Id", c.TraceID}} {
+		if h[1] != "" {
+			set(h[0], h[1])
+		}
+	}
+}
+
+// Attrs are the facts that every log record about the call carries.
+func (c *Call) Attrs() slog.Attr {
+	return slog.Group("call", "id", c.ID, "traceparent", c.Traceparent, "trace_id", c.TraceID)
+}

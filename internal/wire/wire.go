@@ -1,0 +1,63 @@
+// Package wire cuts the formats that clients and providers speak. Each format is one folder below, used in both
+// directions: a Door faces clients, an Upstream faces providers.
+package wire
+
+import (
+	"io"
+	"iter"
+	"net/http"
+
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// Route is one path that a door serves.
+type Route struct {
+	Method string
+	Path   string // a ServeMux path without the method
+}
+
+// Door is the half of a wire that faces clients.
+type Door interface {
+	// Name is the wire's name, the one in llm.Frame.
+	Name() string
+	Routes() []Route
+	// ReadRequest reads the envelope only: model, stream, mocks, and whether MCP servers are named. It keeps body.
+	ReadRequest(body []byte) (*llm.Request, error)
+	// Decode fills the fields that are nil after ReadRequest, for those who must look inside.
+	Decode(req *llm.Request) error
+	// WriteReply writes the whole reply, streamed or not as req says. An error is returned only while nothing has been
+	// written: the caller then answers with WriteError. Later errors are told in the stream's own form.
+	WriteReply(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error
+	WriteError(w http.ResponseWriter, err error)
+}
+
+// Upstream is the half of a wire that faces providers.
+type Upstream interface {
+	// Name is the wire's name, the one in llm.Frame.
+	Name() string
+	// Path is where requests go, below the provider's base URL: "/chat/completions".
+	Path() string
+	// AppendRequest appends the body that is sent. A request of the same wire is edited, not rebuilt.
+	AppendRequest(dst []byte, req *llm.Request) ([]byte, error)
+	// ReadReply reads a reply of status 200. It does not close body; it ends early when body fails, with that error.
+	ReadReply(req *llm.Request, contentType string, body io.Reader) iter.Seq2[llm.Event, error]
+	// ReadError turns a reply of another status into a fault.Error of kind Refused.
+	ReadError(status int, body []byte) error
+}
+
+// Quirks are the ways in which a provider departs from its wire. The zero value is the wire as its owner documents it.
+// They are data of the provider table (provider/compat); the wire's codec obeys them.
+type Quirks struct {
+	Model           string   // the name that the provider knows the model by; empty: the request's
+	NoStreamUsage   bool     // refuses stream_options, or sends usage without being asked
+	DropParams      []string // top-level members that the provider refuses: left out
+	RenameParams    map[string]string
+	ForceWord       string   // its word for tool_choice "required", when it is another
+	NoChoiceNone    bool     // refuses tool_choice "none": leave tools and choice out instead
+	CallIDLen       int      // call ids must have this many alphanumerics; 0: any
+	StrictSchema    bool     // schemas need additionalProperties:false and know few keywords
+	ContentRequired bool     // an assistant message must have text, not null
+	Replay          []string // members of an assistant message that must come back in later rounds
+	MediaInResults  bool     // takes images in tool messages
+	UsageMember     string   // where a stream's usage stands, when elsewhere: "x_groq.usage"
+}
