@@ -1,0 +1,201 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// check looks at what single values cannot show: names that stand twice or nowhere, and keys that do not go together.
+// Defaults that depend on other values are filled in here.
+func (d *decoder) check(c *Config) {
+	d.checkModels(c.Models)
+	d.checkServers(c.Servers)
+	d.checkKeys(c)
+	if len(c.Keys) == 0 && !d.has("keys") && !IsLoopback(c.Listen) {
+		d.wrong("listen", "serves other machines, so it needs keys: add keys, or listen on 127.0.0.1")
+	} else if len(c.Keys) == 0 && d.has("keys") && !d.bad["keys"] {
+		d.wrong("keys", "is empty; add a key, or leave keys out to serve this machine only without keys")
+	}
+	if d.has("limits.call_time") && c.Limits.CallTime > c.Limits.WallTime {
+		d.wrong("limits.call_time", "must not be longer than limits.wall_time")
+	}
+}
+
+func (d *decoder) checkModels(models []Model) {
+	first := map[string]int{}
+	for i := range models {
+		m, path := &models[i], item("models", i)
+		if j, twice := first[m.Name]; twice && m.Name != "" {
+			d.wrong(path+".name", "the model %s stands in line %d already", d.quote(path+".name", m.Name), d.marks[item("models", j)+".name"].line)
+		} else {
+			first[m.Name] = i
+		}
+		switch {
+		case m.Name == "*" && d.has(path+".model"):
+			d.wrong(path+".model", `does not go with the name "*", which passes on the client's name; leave model out`)
+		case m.Name != "*" && m.Model == "":
+			m.Model = m.Name
+		}
+		d.checkProvider(m, path)
+	}
+}
+
+func (d *decoder) checkProvider(m *Model, path string) {
+	if m.Provider == "" || d.o.KnownProvider == nil {
+		return
+	}
+	known, needsKey, needsURL := d.o.KnownProvider(m.Provider)
+	switch {
+	case !known:
+		hint := "known: " + strings.Join(d.o.ProviderNames, ", ")
+		if near := nearest(m.Provider, d.o.ProviderNames); near != "" {
+			hint = "did you mean " + near + "?"
+		} else if len(d.o.ProviderNames) == 0 {
+			hint = "check its name"
+		}
+		d.wrong(path+".provider", "there is no provider %s; %s", d.quote(path+".provider", m.Provider), hint)
+	case needsURL && !d.has(path+".base_url"):
+		d.wrong(path+".base_url", "is missing; the provider %s has no address of its own", m.Provider)
+	case needsKey && !d.has(path+".api_key") && !d.has(path+".base_url"):
+		d.wrong(path+".api_key", "is missing; the provider %s needs one", m.Provider)
+	}
+}
+
+func (d *decoder) checkServers(servers []Server) {
+	first := map[string]string{}
+	for i := range servers {
+		s := &servers[i]
+		path := join("mcp_servers", s.Name)
+		d.checkTransport(s, path)
+		if other, twice := first[FoldServer(s.Name)]; twice {
+			d.wrong(path, "the names %s and %s are the same in a header's name, where letter case and - or _ do not count", clip(other), clip(s.Name))
+		}
+		first[FoldServer(s.Name)] = s.Name
+		for _, name := range s.Deny {
+			if slices.Contains(s.Allow, name) {
+				d.wrong(path+".tools.deny", "a tool is allowed and denied; it can be one of the two")
+			}
+		}
+	}
+}
+
+// checkTransport holds a server to one way of being reached, and to the keys that belong to it.
+func (d *decoder) checkTransport(s *Server, path string) {
+	command, url := d.has(path+".command"), d.has(path+".url")
+	switch {
+	case d.bad[path]:
+		return
+	case command && url:
+		d.wrong(path+".url", "does not go with command; give one of the two")
+		return
+	case !command && !url:
+		d.wrong(path, "needs a command to run, or a url")
+		return
+	case command && (s.Transport == "http" || s.Transport == "sse"):
+		d.wrong(path+".transport", "%s needs a url; a command is spoken to by stdio", s.Transport)
+	case url && s.Transport == "stdio":
+		d.wrong(path+".transport", "stdio needs a command; a url is spoken to by http or sse")
+	}
+	others := []string{"env"}
+	has, hasNot := "url", "command"
+	if command {
+		others = []string{"headers", "forward_headers"}
+		has, hasNot = hasNot, has
+	}
+	for _, k := range others {
+		if d.has(path + "." + k) {
+			d.wrong(path+"."+k, "goes with %s, and this server has a %s", hasNot, has)
+		}
+	}
+}
+
+func (d *decoder) checkKeys(c *Config) {
+	names := map[string]int{}
+	hashes := map[[32]byte]int{}
+	for i := range c.Keys {
+		k, path := &c.Keys[i], item("keys", i)
+		if j, twice := names[k.Name]; twice && k.Name != "" {
+			d.wrong(path+".name", "the key %s stands in line %d already", d.quote(path+".name", k.Name), d.marks[item("keys", j)+".name"].line)
+		}
+		names[k.Name] = i
+		switch text, hash := d.has(path+".key"), d.has(path+".key_hash"); {
+		case text && hash:
+			d.wrong(path+".key_hash", "does not go with key; give one of the two")
+		case !text && !hash && !d.bad[path]:
+			d.wrong(path, "needs key or key_hash")
+		}
+		if j, twice := hashes[k.Hash]; twice && k.Hash != [32]byte{} {
+			d.wrong(path, "has the same key as %s; every key needs a text of its own", item("keys", j))
+		}
+		hashes[k.Hash] = i
+		d.checkAccess(c, k, path)
+	}
+}
+
+// names are what a list of a key may hold.
+type names struct {
+	what  string
+	all   []string
+	shown []string // those that may stand in messages: no variable was expanded in them
+}
+
+func (d *decoder) modelNames(models []Model) names {
+	n := names{what: "model"}
+	for i, m := range models {
+		n.all = append(n.all, m.Name)
+		if d.raws[item("models", i)+".name"] == "" {
+			n.shown = append(n.shown, m.Name)
+		}
+	}
+	return n
+}
+
+func serverNames(servers []Server) names {
+	n := names{what: "MCP server"}
+	for _, s := range servers {
+		n.all = append(n.all, s.Name)
+	}
+	n.shown = n.all
+	return n
+}
+
+// checkAccess holds the lists of a key to what there is.
+func (d *decoder) checkAccess(c *Config, k *Key, path string) {
+	models, servers := d.modelNames(c.Models), serverNames(c.Servers)
+	for i, name := range k.Models {
+		// Without a list of models there are those of the environment, and with a "*" there is any.
+		if name != "" && name != "*" && d.has("models") && !slices.Contains(models.all, "*") {
+			d.known(item(path+".models", i), name, models)
+		}
+	}
+	for i, name := range k.Servers {
+		if name != "" && name != "*" {
+			d.known(item(path+".mcp_servers", i), name, servers)
+		}
+	}
+	for i, name := range k.Attach {
+		p := item(path+".attach", i)
+		switch {
+		case name == "":
+		case name == "*":
+			d.wrong(p, "servers are attached one by one, by their names")
+		case d.known(p, name, servers) && !slices.Contains(k.Servers, "*") && !slices.Contains(k.Servers, name):
+			d.wrong(p, "this server is not in the key's mcp_servers; add it there")
+		}
+	}
+}
+
+// known notes a mistake when name is not among names.
+func (d *decoder) known(path, name string, in names) bool {
+	if slices.Contains(in.all, name) {
+		return true
+	}
+	hint := "there is none in this file"
+	if near := nearest(name, in.shown); near != "" {
+		hint = "did you mean " + near + "?"
+	} else if len(in.shown) > 0 {
+		hint = "there are: " + clip(strings.Join(in.shown, ", "))
+	}
+	d.wrong(path, "there is no %s %s; %s", in.what, d.quote(path, name), hint)
+	return false
+}

@@ -1,0 +1,125 @@
+// Package config reads the gateway's one YAML file into typed values. It is strict, and it reports every mistake that a
+// file has, each with its line and column.
+package config
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/secret"
+)
+
+// Config is a whole configuration, checked and with its defaults filled in. It is not changed after it has been read.
+type Config struct {
+	Listen           string // host:port; port 0 picks a free one
+	Models           []Model
+	Servers          []Server // mcp_servers, in the order of the file
+	Keys             []Key    // empty: no key is asked for, and Listen is a loopback address
+	StreamToolRounds string   // standard | hidden | annotated | legacy
+	Limits           Limits
+	Timeouts         Timeouts
+	ExternalMCP      ExternalMCP
+	Mocks            bool // mock_response and mock_tool_calls in requests are honoured
+}
+
+// Model is one name that clients may ask for, and where it runs.
+type Model struct {
+	Name     string // "*" takes any name that no other model has
+	Provider string
+	Model    string // the provider's name for it; empty only when Name is "*": the client's name is passed on
+	APIKey   secret.String
+	BaseURL  string                   // empty: the provider's own
+	Headers  map[string]secret.String // added to every upstream request
+}
+
+// Server is one MCP server: a command or a URL.
+type Server struct {
+	Name           string
+	Command        []string                 // stdio; empty when URL is set
+	Env            map[string]secret.String // stdio: all the environment the child gets, beside PATH and HOME
+	URL            string                   // may hold a secret in its query; it is not for messages
+	Transport      string                   // auto | http | sse | stdio
+	Protocol       string                   // auto, or a revision such as "2025-11-25"
+	Headers        map[string]secret.String // sent to the server with every request
+	ForwardHeaders []string                 // taken from the client's request; lower case
+	Allow          []string                 // the server's own tool names; nil: all
+	Deny           []string                 // taken out of what Allow lets through
+	Prefix         string                   // before offered names; "" for none
+	Timeout        time.Duration            // one call; 0: Limits.CallTime
+	ListTTL        time.Duration            // how long a list of tools is taken as fresh
+}
+
+// Key is one client's key. Its text is not kept.
+type Key struct {
+	Name    string
+	Hash    [sha256.Size]byte // HashKey of the key's text
+	Models  []string          // nil: all; "*" stands for all; empty and not nil: none
+	Servers []string          // nil: none; "*" stands for all
+	Attach  []string          // servers that every request of this key gets when it names none itself
+}
+
+// HashKey returns what a Key keeps of its text.
+func HashKey(text string) [sha256.Size]byte { return sha256.Sum256([]byte(text)) }
+
+// Limits bound one request.
+type Limits struct {
+	Rounds          int           // model calls that may ask for tools
+	Calls           int           // tool calls in all rounds together
+	ConcurrentCalls int           // tool calls side by side
+	WallTime        time.Duration // the whole request, tool rounds included
+	CallTime        time.Duration // one tool call
+	ResultBytes     int64         // one tool result; what is over is cut off with a notice
+	BodyBytes       int64         // the body of a client's request
+}
+
+// Timeouts are what a provider and a quiet client connection are held to.
+type Timeouts struct {
+	Connect       time.Duration // until the provider's connection stands, TLS included
+	FirstByte     time.Duration // from the request's last byte to the reply's first
+	BetweenEvents time.Duration // between two events of a stream
+	KeepAlive     time.Duration // a comment is sent to a streaming client that has heard nothing for so long
+}
+
+// ExternalMCP says which MCP servers a request may name by their own URL.
+type ExternalMCP struct {
+	Allow []string // hosts in lower case: "host", "host:port", "*.domain", or "*" for all; empty: none
+}
+
+// The values of Config.StreamToolRounds.
+const (
+	StreamStandard  = "standard"
+	StreamHidden    = "hidden"
+	StreamAnnotated = "annotated"
+	StreamLegacy    = "legacy"
+)
+
+const defaultListTTL = 5 * time.Minute
+
+// Default returns the configuration of an empty file: no models, no servers, no keys.
+func Default() *Config {
+	return &Config{
+		Listen:           "127.0.0.1:4000",
+		StreamToolRounds: StreamStandard,
+		Limits: Limits{
+			Rounds: 10, Calls: 64, ConcurrentCalls: 8, WallTime: 10 * time.Minute, CallTime: time.Minute,
+			ResultBytes: 256 << 10, BodyBytes: 32 << 20,
+		},
+		Timeouts: Timeouts{
+			Connect: 10 * time.Second, FirstByte: 5 * time.Minute, BetweenEvents: 2 * time.Minute, KeepAlive: 15 * time.Second,
+		},
+	}
+}
+
+// WithListen returns a copy that listens on addr, host:port. The error says what to do when the address is none, or when
+// it would serve other machines without keys.
+func (c *Config) WithListen(addr string) (*Config, error) {
+	if w := listenAddr(addr); w != "" {
+		return nil, fmt.Errorf("the listen address %s, not %q", w, addr)
+	}
+	out := *c
+	if out.Listen = addr; len(c.Keys) == 0 && !IsLoopback(addr) {
+		return nil, fmt.Errorf("the listen address %s serves other machines, so it needs keys: add keys to the config, or listen on 127.0.0.1", addr)
+	}
+	return &out, nil
+}

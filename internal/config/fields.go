@@ -1,0 +1,112 @@
+package config
+
+import (
+	"github.com/fairlead/fairlead/internal/secret"
+)
+
+// The tables below are the whole of the file's form. The decoder and the JSON Schema both read them.
+
+func configFields(c *Config) []field {
+	return []field{
+		{name: "listen", to: text{&c.Listen, listenAddr}, doc: "Host and port to serve on. Anything but a loopback address needs keys."},
+		{name: "models", to: list[Model]{to: &c.Models, fields: modelFields}, doc: "The models that clients may ask for."},
+		{name: "mcp_servers", to: named[Server]{&c.Servers, newServer, serverName, serverFields}, doc: "The MCP servers, by name. Their order decides who keeps a tool name that two have."},
+		{name: "keys", to: list[Key]{to: &c.Keys, fields: keyFields}, doc: "The clients' keys. None at all: no key is asked for, and listen must be a loopback address."},
+		{
+			name: "stream_tool_rounds", to: choice{&c.StreamToolRounds, []string{StreamStandard, StreamHidden, StreamAnnotated, StreamLegacy}},
+			doc: "How rounds of tool calls show in a chat stream.",
+		},
+		{name: "limits", to: group{limitFields(&c.Limits)}, doc: "What one request may take."},
+		{name: "timeouts", to: group{timeoutFields(&c.Timeouts)}, doc: "What providers and quiet connections are held to."},
+		{name: "external_mcp", to: group{externalFields(&c.ExternalMCP)}, doc: "MCP servers that a request names by their URL."},
+		{name: "mocks", to: truth{&c.Mocks}, doc: "Whether mock_response and mock_tool_calls in requests are honoured."},
+	}
+}
+
+func modelFields(m *Model) []field {
+	return []field{
+		{name: "name", to: text{&m.Name, modelName}, required: true, doc: `What clients ask for; "*" takes any name and passes it on.`},
+		{name: "provider", to: text{&m.Provider, plainName}, required: true, doc: "A provider that the gateway knows, such as openai."},
+		{name: "model", to: text{&m.Model, modelName}, doc: "The provider's name for the model; by default the same name."},
+		{name: "api_key", to: hidden{func(s string) { m.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
+		{name: "base_url", to: address{&m.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
+		{name: "headers", to: pairs{&m.Headers, headerName, headerValue, true}, doc: "Headers for every request to the provider."},
+	}
+}
+
+func newServer(name string) Server {
+	return Server{Name: name, Transport: "auto", Protocol: "auto", Prefix: name, ListTTL: defaultListTTL}
+}
+
+func serverFields(s *Server) []field {
+	return []field{
+		{name: "command", to: texts{to: &s.Command, each: oneArgument, least: 1}, doc: "The program to run and its arguments; it speaks MCP on standard input and output."},
+		{name: "env", to: pairs{&s.Env, envName, anyText, false}, doc: "The environment of the command, beside PATH and HOME."},
+		{name: "url", to: address{&s.URL, serverURL}, doc: "Where the server is, instead of a command."},
+		{name: "transport", to: choice{&s.Transport, []string{"auto", "http", "sse", "stdio"}}, doc: "How to speak to the server: auto, http or sse with a url, stdio with a command."},
+		{name: "protocol", to: choice{&s.Protocol, protocols()}, doc: "The revision of MCP; auto finds out and remembers."},
+		{name: "headers", to: pairs{&s.Headers, headerName, headerValue, true}, doc: "Headers for every request to the server."},
+		{name: "forward_headers", to: texts{to: &s.ForwardHeaders, each: oneForwarded, once: true}, doc: "Headers that are taken from the client's request."},
+		{name: "tools", to: group{toolFields(s)}, doc: "Which of the server's tools are offered."},
+		{name: "prefix", to: text{&s.Prefix, prefix}, doc: `What stands before the names of the offered tools; by default the server's name, "" for none.`},
+		{name: "timeout", to: duration{&s.Timeout}, doc: "How long one call may take; by default limits.call_time."},
+		{name: "list_ttl", to: duration{&s.ListTTL}, doc: "How long the list of tools is taken as fresh."},
+	}
+}
+
+// protocols are the values of a server's protocol.
+func protocols() []string {
+	return []string{"auto", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"}
+}
+
+func toolFields(s *Server) []field {
+	return []field{
+		{name: "allow", to: texts{to: &s.Allow, each: oneTool, once: true}, doc: "The server's own names of the tools that are offered; absent: all."},
+		{name: "deny", to: texts{to: &s.Deny, each: oneTool, once: true}, doc: "The server's own names of tools that are not offered, allowed or not."},
+	}
+}
+
+func keyFields(k *Key) []field {
+	return []field{
+		{name: "name", to: text{&k.Name, plainName}, required: true, doc: "What logs call this key."},
+		{name: "key", to: hidden{func(s string) { k.Hash = HashKey(s) }, credential}, doc: "The key's text, best as ${NAME} or ${file:/path}."},
+		{name: "key_hash", to: hidden{func(string) {}, func(s string) string { return parseKeyHash(s, &k.Hash) }}, doc: "Instead of key: sha256:<64 hex digits>."},
+		{name: "models", to: texts{to: &k.Models, each: oneModel, once: true}, doc: "The models it may use; absent: all."},
+		{name: "mcp_servers", to: texts{to: &k.Servers, each: oneServer, once: true}, doc: `The MCP servers it may use; absent: none; ["*"]: all.`},
+		{name: "attach", to: texts{to: &k.Attach, each: oneServer, once: true}, doc: "Servers whose tools are offered and run in every request of this key that names no MCP server itself."},
+	}
+}
+
+func limitFields(l *Limits) []field {
+	return []field{
+		{name: "rounds", to: count{&l.Rounds, 1000}, doc: "How often the model may ask for tools in one request."},
+		{name: "calls", to: count{&l.Calls, 10000}, doc: "Tool calls in one request, all rounds together."},
+		{name: "concurrent_calls", to: count{&l.ConcurrentCalls, 1000}, doc: "Tool calls side by side."},
+		{name: "wall_time", to: duration{&l.WallTime}, doc: "How long a whole request may take."},
+		{name: "call_time", to: duration{&l.CallTime}, doc: "How long one tool call may take."},
+		{name: "result_bytes", to: size{&l.ResultBytes, 256 << 20}, doc: "How much of one tool's result the model gets."},
+		{name: "body_bytes", to: size{&l.BodyBytes, 1 << 30}, doc: "How large a client's request may be."},
+	}
+}
+
+func timeoutFields(t *Timeouts) []field {
+	return []field{
+		{name: "connect", to: duration{&t.Connect}, doc: "Until a connection to the provider stands."},
+		{name: "first_byte", to: duration{&t.FirstByte}, doc: "From the request to the first byte of the reply."},
+		{name: "between_events", to: duration{&t.BetweenEvents}, doc: "Between two events of a stream."},
+		{name: "keepalive", to: duration{&t.KeepAlive}, doc: "How long a streaming client hears nothing before it gets a comment."},
+	}
+}
+
+func externalFields(e *ExternalMCP) []field {
+	return []field{
+		{name: "allow", to: texts{to: &e.Allow, each: oneHost, once: true}, doc: `Hosts that a request's server_url may name: host, host:port, *.domain, or "*" for all.`},
+	}
+}
+
+func oneArgument(s *string) value  { return argument{s} }
+func oneForwarded(s *string) value { return folded{s, forwardedName} }
+func oneHost(s *string) value      { return folded{s, externalHost} }
+func oneTool(s *string) value      { return text{s, toolName} }
+func oneModel(s *string) value     { return text{s, modelName} }
+func oneServer(s *string) value    { return text{s, notEmpty} }

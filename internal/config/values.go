@@ -1,0 +1,382 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/fairlead/fairlead/internal/secret"
+)
+
+// A check says what is wrong with a text, as the end of a sentence that begins with its path; "" when nothing is.
+type check func(text string) string
+
+// Tags of the scalars that stand for a text as they are written. Dates are texts, since a revision of MCP looks like one.
+var (
+	textTags  = []string{"!!str", "!!timestamp"}
+	looseTags = []string{"!!str", "!!timestamp", "!!int", "!!float", "!!bool"}
+)
+
+// scalar returns the expanded text of n, whose tag must be one of tags, or a text with ${…} in it. The words what says
+// what the value must be.
+func (d *decoder) scalar(path string, n *yaml.Node, what string, tags []string) (string, bool) {
+	expands := n.Tag == "!!str" && strings.Contains(n.Value, "${")
+	if n.Kind != yaml.ScalarNode || !expands && !slices.Contains(tags, n.Tag) {
+		hint := ""
+		if n.Kind == yaml.ScalarNode && slices.Contains(tags, "!!str") && slices.Contains(looseTags, n.Tag) {
+			hint = "; put it in quotes"
+		}
+		d.wrong(path, "must be %s, not %s%s", what, describe(n), hint)
+		return "", false
+	}
+	s, ok := d.expand(path, n.Value)
+	if ok && strings.ContainsRune(s, 0) {
+		d.wrong(path, "must not contain a NUL character")
+		return "", false
+	}
+	return s, ok
+}
+
+// text is a text without a secret: messages quote it as it stands in the file.
+type text struct {
+	to    *string
+	check check
+}
+
+func (t text) read(d *decoder, path string, n *yaml.Node) {
+	s, ok := d.scalar(path, n, "a text", textTags)
+	if !ok {
+		return
+	}
+	if t.check != nil {
+		if w := t.check(s); w != "" {
+			d.wrong(path, "%s%s", w, instead(w, n.Value))
+			return
+		}
+	}
+	*t.to = s
+}
+
+// instead is the end of a message that says what a value must be: what it is, as the file has it.
+func instead(wrong, raw string) string {
+	if raw == "" || !strings.HasPrefix(wrong, "must be ") {
+		return ""
+	}
+	return fmt.Sprintf(", not %q", clip(raw))
+}
+
+func (t text) schema() map[string]any { return map[string]any{"type": "string"} }
+
+// address is a text that may hold a secret (a query, a user): messages never quote it.
+type address struct {
+	to    *string
+	check check
+}
+
+func (a address) read(d *decoder, path string, n *yaml.Node) {
+	if s, ok := d.scalar(path, n, "a text", textTags); ok {
+		if w := a.check(s); w != "" {
+			d.wrong(path, "%s", w)
+			return
+		}
+		*a.to = s
+	}
+}
+
+func (a address) schema() map[string]any { return map[string]any{"type": "string"} }
+
+// hidden is a secret.
+type hidden struct {
+	set   func(text string)
+	check check
+}
+
+func (h hidden) read(d *decoder, path string, n *yaml.Node) {
+	if s, ok := d.scalar(path, n, "a text", textTags); ok {
+		if w := h.check(s); w != "" {
+			d.wrong(path, "%s", w)
+			return
+		}
+		h.set(s)
+	}
+}
+
+func (h hidden) schema() map[string]any { return map[string]any{"type": "string"} }
+
+// choice is one of a few words.
+type choice struct {
+	to      *string
+	allowed []string
+}
+
+func (c choice) read(d *decoder, path string, n *yaml.Node) {
+	text{c.to, func(s string) string {
+		if slices.Contains(c.allowed, s) {
+			return ""
+		}
+		return "must be one of " + strings.Join(c.allowed, ", ")
+	}}.read(d, path, n)
+}
+
+func (c choice) schema() map[string]any { return orVariable(map[string]any{"enum": c.allowed}) }
+
+// truth is true or false.
+type truth struct{ to *bool }
+
+func (f truth) read(d *decoder, path string, n *yaml.Node) {
+	s, ok := d.scalar(path, n, "true or false", []string{"!!bool"})
+	if !ok {
+		return
+	}
+	switch strings.ToLower(s) {
+	case "true":
+		*f.to = true
+	case "false":
+		*f.to = false
+	default:
+		d.wrong(path, "must be true or false, not %q", clip(n.Value))
+	}
+}
+
+func (f truth) schema() map[string]any { return orVariable(map[string]any{"type": "boolean"}) }
+
+// count is a whole number from 1 to most.
+type count struct {
+	to   *int
+	most int
+}
+
+func (c count) read(d *decoder, path string, n *yaml.Node) {
+	what := fmt.Sprintf("a whole number from 1 to %d", c.most)
+	s, ok := d.scalar(path, n, what, []string{"!!int", "!!float"})
+	if !ok {
+		return
+	}
+	i, err := strconv.Atoi(s)
+	if err != nil || i < 1 || i > c.most {
+		d.wrong(path, "must be %s, not %q", what, clip(n.Value))
+		return
+	}
+	*c.to = i
+}
+
+func (c count) schema() map[string]any {
+	return orVariable(map[string]any{"type": "integer", "minimum": 1, "maximum": c.most})
+}
+
+// duration is a time span with units.
+type duration struct{ to *time.Duration }
+
+func (v duration) read(d *decoder, path string, n *yaml.Node) {
+	s, ok := d.scalar(path, n, "a duration with a unit, such as 30s", looseTags)
+	if !ok {
+		return
+	}
+	t, w := parseDuration(s)
+	if w != "" {
+		d.wrong(path, "%s, not %q", w, clip(n.Value))
+		return
+	}
+	*v.to = t
+}
+
+func (v duration) schema() map[string]any {
+	return orVariable(map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, "examples": []string{"30s", "5m"}})
+}
+
+// size is a number of bytes with a unit.
+type size struct {
+	to   *int64
+	most int64
+}
+
+func (v size) read(d *decoder, path string, n *yaml.Node) {
+	s, ok := d.scalar(path, n, "a size with a unit, such as 256KiB", looseTags)
+	if !ok {
+		return
+	}
+	b, w := parseSize(s, v.most)
+	if w != "" {
+		d.wrong(path, "%s, not %q", w, clip(n.Value))
+		return
+	}
+	*v.to = b
+}
+
+func (v size) schema() map[string]any {
+	return orVariable(map[string]any{"type": "string", "pattern": `^[0-9]+ ?(B|KB|MB|GB|KiB|MiB|GiB)$`, "examples": []string{"256KiB", "32MiB"}})
+}
+
+// texts is a list of texts.
+type texts struct {
+	to    *[]string
+	each  func(*string) value // how one is read
+	least int
+	once  bool // the same text twice is a mistake
+}
+
+func (t texts) read(d *decoder, path string, n *yaml.Node) {
+	if !d.isList(path, n) {
+		return
+	}
+	out := make([]string, len(n.Content))
+	seen := map[string]bool{}
+	for i, c := range n.Content {
+		p := item(path, i)
+		d.value(p, c, t.each(&out[i]))
+		if t.once && out[i] != "" && seen[out[i]] {
+			d.wrong(p, "stands twice in the list")
+		}
+		seen[out[i]] = true
+	}
+	if len(out) < t.least {
+		d.wrong(path, "must not be empty")
+	}
+	*t.to = out
+}
+
+func (t texts) schema() map[string]any {
+	s := map[string]any{"type": "array", "items": t.each(new(string)).schema()}
+	if t.least > 0 {
+		s["minItems"] = t.least
+	}
+	return s
+}
+
+func item(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// argument is one word of a command line: a number is taken as it is written. It may hold a secret.
+type argument struct{ to *string }
+
+func (a argument) read(d *decoder, path string, n *yaml.Node) {
+	if s, ok := d.scalar(path, n, "a text", looseTags); ok {
+		*a.to = s
+	}
+}
+
+func (a argument) schema() map[string]any {
+	return map[string]any{"type": []string{"string", "number", "boolean"}}
+}
+
+// pairs is a mapping of names to secret texts; numbers, true and false are taken as they are written.
+type pairs struct {
+	to    *map[string]secret.String
+	name  check // what is wrong with a name
+	value check
+	fold  bool // names are equal in any letter case
+}
+
+func (p pairs) read(d *decoder, path string, n *yaml.Node) {
+	if !d.isMapping(path, n) {
+		return
+	}
+	out := make(map[string]secret.String, len(n.Content)/2)
+	seen := map[string]bool{}
+	for k, v := range d.members(path, n) {
+		name := resolve(k).Value
+		here := join(path, name)
+		same := name
+		if p.fold {
+			same = strings.ToLower(name)
+		}
+		if w := p.name(name); w != "" {
+			d.add(mark{k.Line, k.Column}, here, "%s", w)
+		} else if seen[same] {
+			d.add(mark{k.Line, k.Column}, here, "stands twice; names of headers are equal in any letter case")
+		}
+		seen[same] = true
+		d.value(here, v, secretPart{func(s string) { out[name] = secret.New(s) }, p.value})
+	}
+	*p.to = out
+}
+
+func (p pairs) schema() map[string]any {
+	return map[string]any{"type": "object", "additionalProperties": secretPart{}.schema()}
+}
+
+// secretPart is one value of pairs.
+type secretPart struct {
+	set   func(string)
+	check check
+}
+
+func (v secretPart) read(d *decoder, path string, n *yaml.Node) {
+	if s, ok := d.scalar(path, n, "a text", looseTags); ok {
+		if w := v.check(s); w != "" {
+			d.wrong(path, "%s", w)
+			return
+		}
+		v.set(s)
+	}
+}
+
+func (v secretPart) schema() map[string]any { return argument{}.schema() }
+
+// list is a list of mappings.
+type list[T any] struct {
+	to     *[]T
+	zero   T
+	fields func(*T) []field
+}
+
+func (l list[T]) read(d *decoder, path string, n *yaml.Node) {
+	if !d.isList(path, n) {
+		return
+	}
+	out := make([]T, len(n.Content))
+	for i, c := range n.Content {
+		out[i] = l.zero
+		d.value(item(path, i), c, group{l.fields(&out[i])})
+	}
+	*l.to = out
+}
+
+func (l list[T]) schema() map[string]any {
+	return map[string]any{"type": "array", "items": group{l.fields(new(T))}.schema()}
+}
+
+// named is a mapping of names to mappings, kept in the order of the file.
+type named[T any] struct {
+	to     *[]T
+	zero   func(name string) T
+	name   check
+	fields func(*T) []field
+}
+
+func (m named[T]) read(d *decoder, path string, n *yaml.Node) {
+	if !d.isMapping(path, n) {
+		return
+	}
+	out := make([]T, 0, len(n.Content)/2)
+	for k, v := range d.members(path, n) {
+		name := resolve(k).Value
+		if w := m.name(name); w != "" {
+			d.add(mark{k.Line, k.Column}, join(path, name), "%s", w)
+		}
+		out = append(out, m.zero(name))
+		d.value(join(path, name), v, group{m.fields(&out[len(out)-1])})
+	}
+	*m.to = out
+}
+
+func (m named[T]) schema() map[string]any {
+	return map[string]any{"type": "object", "additionalProperties": group{m.fields(new(T))}.schema()}
+}
+
+// folded is a text that is kept in lower case.
+type folded struct {
+	to    *string
+	check check
+}
+
+func (f folded) read(d *decoder, path string, n *yaml.Node) {
+	var s string
+	text{&s, func(s string) string { return f.check(strings.ToLower(s)) }}.read(d, path, n)
+	*f.to = strings.ToLower(s)
+}
+
+func (f folded) schema() map[string]any { return map[string]any{"type": "string"} }
