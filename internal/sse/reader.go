@@ -1,0 +1,162 @@
+package sse
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"time"
+)
+
+// An Event is one event of a stream.
+type Event struct {
+	Name string // the event's type; "" stands for "message"
+	ID   string // the last id that the stream gave up to this event, as a client would send it back in Last-Event-ID
+	Data []byte // lines joined by \n; good until the next call of Next
+}
+
+// A Reader reads events as the WHATWG HTML standard defines them. It is for one goroutine.
+type Reader struct {
+	in     buffer
+	limit  int
+	seen   int  // bytes of the unfinished line that were searched already
+	skipLF bool // the last line ended in \r at the end of what was there, so a \n that follows belongs to it
+	begun  bool // the byte order mark, if any, is behind us
+	data   []byte
+	has    bool // the event has a data line
+	name   string
+	id     string
+	retry  time.Duration
+	names  map[string]string
+}
+
+// NewReader returns a Reader of r. An event may take up to max bytes, which bounds each line and all data of one event.
+func NewReader(r io.Reader, max int) *Reader {
+	return &Reader{in: newBuffer(r, max+16), limit: max}
+}
+
+// LastID returns the last id that the stream gave, also by an event without data, which Next does not return.
+func (r *Reader) LastID() string { return r.id }
+
+// Retry returns how long the stream asked its client to wait before it connects again, or 0.
+func (r *Reader) Retry() time.Duration { return r.retry }
+
+// Next returns the next event that has data; data may be empty. At the end it returns io.EOF, after a last event that lacks its blank line,
+// since some peers forget it. It returns [ErrTooLarge], or the source's own error, when the stream breaks; an event that the break cut off is dropped.
+// Once it has failed it goes on to fail in the same way.
+func (r *Reader) Next() (Event, error) {
+	r.data, r.has, r.name = r.data[:0], false, ""
+	for {
+		l, err := r.line()
+		if err == nil && len(l) == 0 || err == io.EOF {
+			if r.has {
+				return Event{Name: r.name, ID: r.id, Data: r.data}, nil
+			}
+			r.name = ""
+		}
+		if err != nil {
+			return Event{}, err
+		}
+		if err := r.field(l); err != nil {
+			return Event{}, err
+		}
+	}
+}
+
+// line returns the next line without its end. It is good until the next call. At the end of the source, an unfinished line is a line.
+func (r *Reader) line() ([]byte, error) {
+	for {
+		if b := r.in.bytes(); r.skipLF && len(b) > 0 {
+			if r.skipLF = false; b[0] == '\n' {
+				r.in.start++
+			}
+		}
+		b := r.in.bytes()
+		end, next := line(b, r.seen)
+		if next < 0 {
+			r.seen = len(b)
+			err := r.in.more()
+			if err == nil {
+				continue
+			}
+			if err != io.EOF || len(b) == 0 {
+				return nil, err
+			}
+			next = end
+		}
+		r.skipLF = next == len(b) && end < len(b) && b[end] == '\r'
+		r.in.start += next
+		r.seen = 0
+		return r.strip(b[:end])
+	}
+}
+
+// strip takes the byte order mark off the first line, and refuses lines that are too long.
+func (r *Reader) strip(l []byte) ([]byte, error) {
+	if !r.begun {
+		r.begun = true
+		l = bytes.TrimPrefix(l, []byte("\uFEFF"))
+	}
+	if len(l) > r.limit {
+		r.in.err = ErrTooLarge
+		r.in.start = r.in.end
+		return nil, ErrTooLarge
+	}
+	return l, nil
+}
+
+// field takes in one line of an event.
+func (r *Reader) field(l []byte) error {
+	name, value, _ := bytes.Cut(l, []byte{':'})
+	if len(value) > 0 && value[0] == ' ' {
+		value = value[1:]
+	}
+	switch string(name) {
+	case "data":
+		if len(r.data)+len(value)+1 > r.limit {
+			r.in.err = ErrTooLarge
+			r.in.start = r.in.end
+			return ErrTooLarge
+		}
+		if r.has {
+			r.data = append(r.data, '\n')
+		}
+		r.data, r.has = append(r.data, value...), true
+	case "event":
+		r.name = r.intern(value)
+	case "id":
+		if bytes.IndexByte(value, 0) < 0 && string(value) != r.id {
+			r.id = string(value)
+		}
+	case "retry":
+		if ms, ok := digits(value); ok {
+			r.retry = time.Duration(ms) * time.Millisecond
+		}
+	}
+	return nil
+}
+
+// intern returns the name as a string; the few names that a stream repeats are allocated once.
+func (r *Reader) intern(name []byte) string {
+	if s, ok := r.names[string(name)]; ok {
+		return s
+	}
+	s := string(name)
+	if len(s) <= 64 && len(r.names) < 32 {
+		if r.names == nil {
+			r.names = make(map[string]string)
+		}
+		r.names[s] = s
+	}
+	return s
+}
+
+func digits(v []byte) (int64, bool) {
+	if len(v) == 0 || len(v) > 9 || strings.Trim(string(v), "0123456789") != "" {
+		return 0, false
+	}
+	var n int64
+	for _, c := range v {
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}

@@ -1,0 +1,153 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// keptRoom is the largest buffer that a Writer keeps between two events.
+const keptRoom = 64 << 10
+
+// keepAlive is the comment that shows intermediaries and clients that the stream is alive. It must not be an event: clients parse those.
+const keepAlive = ": keepalive\n\n"
+
+// A Writer writes events to one client, each in one write that is flushed at once. Its methods may be called side by side with the
+// goroutine of [Writer.KeepAlive]. After a write has failed, all later ones return the same error.
+type Writer struct {
+	w     http.ResponseWriter
+	rc    *http.ResponseController
+	mu    sync.Mutex
+	buf   []byte
+	err   error
+	wrote time.Time // when the last write ended
+}
+
+// NewWriter returns a Writer to w. It sets no header and writes nothing by itself, so that status and headers are still the caller's.
+func NewWriter(w http.ResponseWriter) *Writer {
+	return &Writer{w: w, rc: http.NewResponseController(w), wrote: time.Now()}
+}
+
+// Data writes an event of the default type with the data p.
+func (w *Writer) Data(p []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.send(appendData(w.buf[:0], p))
+}
+
+// Event writes an event of the type name with the data p. A name ends at its first line break.
+func (w *Writer) Event(name string, p []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := append(w.buf[:0], "event: "...)
+	b = appendLine(b, name)
+	return w.send(appendData(append(b, '\n'), p))
+}
+
+// Comment writes a comment, which clients skip. The text ends at its first line break.
+func (w *Writer) Comment(text string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := append(w.buf[:0], ": "...)
+	return w.send(append(appendLine(b, text), "\n\n"...))
+}
+
+// Raw writes whole frames as they are, such as those of a [Splitter].
+func (w *Writer) Raw(frames []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.write(frames)
+}
+
+// appendData appends the data lines and the blank line. Data should have no line breaks; those it has start a new data line each,
+// so that no data can forge a field or an event.
+func appendData(b, p []byte) []byte {
+	for at := 0; ; {
+		end, next := line(p, at)
+		b = append(append(b, "data: "...), p[at:end]...)
+		b = append(b, '\n')
+		if next < 0 {
+			return append(b, '\n')
+		}
+		at = next
+	}
+}
+
+func appendLine(b []byte, s string) []byte {
+	for i := range len(s) {
+		if s[i] == '\n' || s[i] == '\r' {
+			return append(b, s[:i]...)
+		}
+	}
+	return append(b, s...)
+}
+
+// send writes b, which was built in the Writer's own buffer.
+func (w *Writer) send(b []byte) error {
+	if w.buf = b[:0]; cap(b) > keptRoom {
+		w.buf = nil
+	}
+	return w.write(b)
+}
+
+func (w *Writer) write(b []byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	if _, err := w.w.Write(b); err != nil {
+		w.err = err
+		return err
+	}
+	if err := w.rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		w.err = err
+	}
+	w.wrote = time.Now()
+	return w.err
+}
+
+// KeepAlive starts a goroutine that writes a comment whenever nothing was written for the time every, until ctx ends, a write fails, or
+// stop is called. Call it once the status is decided, since a comment commits to it. Stop waits for the goroutine, so that nothing is
+// written after it, and must be called before the handler returns; it may be called again. With every <= 0 nothing is started.
+func (w *Writer) KeepAlive(ctx context.Context, every time.Duration) (stop func()) {
+	if every <= 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		t := time.NewTimer(every)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+			}
+			wait, err := w.keep(ctx, every)
+			if err != nil {
+				return
+			}
+			t.Reset(wait)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// keep writes the comment if it is due, and returns how long to wait until it may be due again.
+func (w *Writer) keep(ctx context.Context, every time.Duration) (time.Duration, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if quiet := time.Since(w.wrote); quiet < every {
+		return every - quiet, nil
+	}
+	return every, w.write([]byte(keepAlive))
+}
