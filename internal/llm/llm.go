@@ -56,12 +56,12 @@ type Request struct {
 
 // Params are the controls of a request that more than its wire must know.
 type Params struct {
-	N           int      // replies asked for; 0 when not said
-	JSON        bool     // the answer must be a JSON document
-	ForcedTool  bool     // the tool choice demands a call
-	OneByOne    bool     // parallel_tool_calls: false
-	MaxCalls    int      // max_tool_calls; -1 when not said
-	AnswerCalls []string // ids of the calls that the conversation's tool results answer
+	N          int    // replies asked for; 0 when not said
+	JSON       bool   // the answer must be a JSON document
+	ForcedTool bool   // the tool choice demands a call
+	OneByOne   bool   // parallel_tool_calls: false
+	MaxCalls   int    // max_tool_calls; -1 when not said
+	PastCalls  []Call // the calls that the conversation's assistant messages made
 }
 
 // Mock is an answer that the request brings along.
@@ -181,8 +181,9 @@ type Filter struct {
 }
 
 // Kept is the hidden part of a mixed turn: the messages that stand, for the model, where the client has one assistant
-// message with the calls in IDs.
+// message with Calls. IDs are the ids of Calls.
 type Kept struct {
 	IDs      []string  `json:"ids"`
+	Calls    []Call    `json:"calls"`
 	Messages []Message `json:"messages"`
 }

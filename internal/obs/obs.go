@@ -23,6 +23,7 @@ type Call struct {
 	Tools    int
 	Input    int64
 	Output   int64
+	Error    string // what the log says; never shown to a client
 }
 
 type callKey struct{}

@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/obs"
+)
+
+// run runs calls, side by side unless the client forbids it, and tells of each result in call order, as soon as it and
+// all before it are there. It reports false when the reply is over: the client has gone. No goroutine outlives it.
+func (r *run) run(ctx context.Context, calls []llm.Call, yield func(llm.Event, error) bool) ([]llm.Result, bool) {
+	for i := range calls {
+		if !yield(llm.Event{Kind: llm.Note, Note: r.started(&calls[i])}, nil) {
+			return nil, false
+		}
+	}
+	toolCtx, cancel := r.bound(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+
+	results := make([]llm.Result, len(calls))
+	done := r.start(toolCtx, &wg, calls, results)
+	for i := range calls {
+		<-done[i]
+		results[i].Round = r.round
+		if ctx.Err() != nil {
+			yield(llm.Event{}, fault.AfterTools(&fault.Error{Kind: fault.Canceled, Op: "agent.run", Message: "the client has left", Err: context.Cause(ctx)}))
+			return nil, false
+		}
+		if !yield(llm.Event{Kind: llm.ToolResult, Result: &results[i]}, nil) {
+			return nil, false
+		}
+	}
+	obs.From(ctx).Tools = r.calls
+	return results, true
+}
+
+// start begins the calls and returns a channel for each that is closed when its result is in place.
+func (r *run) start(ctx context.Context, wg *sync.WaitGroup, calls []llm.Call, results []llm.Result) []chan struct{} {
+	width := r.loop.Limits.Concurrent
+	if r.req.Params.OneByOne {
+		width = 1
+	}
+	if width <= 0 || width > len(calls) {
+		width = len(calls)
+	}
+	done := make([]chan struct{}, len(calls))
+	queue := make(chan int, len(calls))
+	for i := range calls {
+		done[i] = make(chan struct{})
+		if r.maxCalls > 0 && r.calls >= r.maxCalls {
+			results[i] = notRun(&calls[i], fmt.Sprintf("not run: the limit of %d tool calls is reached", r.maxCalls))
+			close(done[i])
+			continue
+		}
+		r.calls++
+		r.ran = true
+		queue <- i
+	}
+	close(queue)
+	for range width {
+		wg.Go(func() {
+			for i := range queue {
+				results[i] = r.one(ctx, calls[i])
+				close(done[i])
+			}
+		})
+	}
+	return done
+}
+
+// one runs one call. Whatever happens, there is a result.
+func (r *run) one(ctx context.Context, c llm.Call) (res llm.Result) {
+	begun := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			r.loop.Log.Error("a tool call panicked", "tool", c.Name, "panic", p, "stack", string(debug.Stack()))
+			res = notRun(&c, "the gateway failed to run the tool")
+		}
+		res.CallID, res.Name, res.Duration = c.ID, c.Name, time.Since(begun).Milliseconds()
+		r.loop.Log.Debug("tool call", "tool", c.Name, "server", res.Server, "error", res.IsError, "ms", res.Duration, obs.From(ctx).Attrs())
+	}()
+	if ctx.Err() != nil {
+		return notRun(&c, "not run: the time for this request is over")
+	}
+	res, err := r.loop.Tools.Call(ctx, c)
+	if err != nil {
+		return notRun(&c, fault.From(err).Message)
+	}
+	return res
+}
+
+// notRun is the result of a call that was not made.
+func notRun(c *llm.Call, why string) llm.Result {
+	return llm.Result{CallID: c.ID, Name: c.Name, Text: "Error: " + why, IsError: true}
+}
+
+// refused answers calls that a model makes although it may not any more, so that no call stands without an answer.
+func refused(calls []llm.Call) []llm.Result {
+	var out []llm.Result
+	for i := range calls {
+		out = append(out, notRun(&calls[i], "not run: the limit of this request is reached"))
+	}
+	return out
+}
+
+// bound limits the tools of a round to what is left of the wall time.
+func (r *run) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.deadline.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, r.deadline)
+}
+
+func (r *run) started(c *llm.Call) *llm.Notice {
+	n := &llm.Notice{Started: c, Round: r.round}
+	for i := range r.offered {
+		if r.offered[i].Name == c.Name {
+			n.Server, n.Tool = r.offered[i].Server, r.offered[i].Tool
+		}
+	}
+	return n
+}

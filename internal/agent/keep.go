@@ -1,0 +1,170 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// Keeper keeps the hidden halves of mixed turns until the client comes back with the answers to its own calls. What it
+// holds belongs to a principal and is found by nobody else. A half that is gone is no error: the conversation goes on
+// without it.
+type Keeper interface {
+	Keep(ctx context.Context, principal string, kept llm.Kept) error
+	// Recall returns what is kept under a call id.
+	Recall(ctx context.Context, principal, callID string) (llm.Kept, bool, error)
+}
+
+// keep puts away what the client does not see of a conversation that goes on with its answers to its own calls.
+func (r *run) keep(ctx context.Context, t *turn, results []llm.Result) {
+	mine := t.clients()
+	if len(mine) == 0 || (len(r.added) == 0 && len(results) == 0) || r.loop.Keeper == nil {
+		return
+	}
+	r.add(t, results)
+	kept := llm.Kept{Calls: mine, Messages: r.added}
+	for _, c := range mine {
+		kept.IDs = append(kept.IDs, c.ID)
+	}
+	if err := r.loop.Keeper.Keep(ctx, r.loop.Principal, kept); err != nil {
+		r.loop.Log.Warn("the hidden half of a turn could not be kept; the conversation will go on without it", "error", err)
+	}
+}
+
+// Restore sets req.Restored to the hidden halves that belong to the calls in its conversation. A call that the client has
+// changed since does not count as the same.
+func Restore(ctx context.Context, k Keeper, principal string, req *llm.Request) error {
+	past := map[string]llm.Call{}
+	for _, c := range req.Params.PastCalls {
+		past[c.ID] = c
+	}
+	told := map[string]bool{}
+	for _, c := range req.Params.PastCalls {
+		if told[c.ID] {
+			continue
+		}
+		kept, ok, err := k.Recall(ctx, principal, c.ID)
+		if err != nil {
+			return err
+		}
+		if !ok || !sameCalls(past, kept.Calls) {
+			continue
+		}
+		for _, id := range kept.IDs {
+			told[id] = true
+		}
+		req.Restored = append(req.Restored, kept)
+	}
+	return nil
+}
+
+func sameCalls(past map[string]llm.Call, kept []llm.Call) bool {
+	for _, k := range kept {
+		p, ok := past[k.ID]
+		if !ok || p.Name != k.Name || !sameJSON(p.Arguments, k.Arguments) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameJSON(a, b string) bool {
+	if a == b {
+		return true
+	}
+	return string(jsonedit.Compact(nil, []byte(a))) == string(jsonedit.Compact(nil, []byte(b)))
+}
+
+// Memory is a Keeper in this process: bounded in bytes and age.
+type Memory struct {
+	max int
+	ttl time.Duration
+
+	mu    sync.Mutex
+	items map[memoryKey]*memoryItem
+	order []memoryKey // oldest first
+	bytes int
+}
+
+type memoryKey struct{ principal, id string }
+
+type memoryItem struct {
+	kept    llm.Kept
+	size    int
+	expires time.Time
+}
+
+var _ Keeper = (*Memory)(nil)
+
+// NewMemory returns a Memory that holds about limit bytes at most, each turn for ttl.
+func NewMemory(limit int, ttl time.Duration) *Memory {
+	return &Memory{max: limit, ttl: ttl, items: map[memoryKey]*memoryItem{}}
+}
+
+// Keep puts kept away under each of its ids.
+func (m *Memory) Keep(_ context.Context, principal string, kept llm.Kept) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	for _, id := range kept.IDs {
+		k := memoryKey{principal, id}
+		if old := m.items[k]; old != nil {
+			m.bytes -= old.size
+			m.order = slices.DeleteFunc(m.order, func(o memoryKey) bool { return o == k })
+		}
+		it := &memoryItem{kept: kept, size: size(kept), expires: now.Add(m.ttl)}
+		m.items[k] = it
+		m.order = append(m.order, k)
+		m.bytes += it.size
+	}
+	m.sweep(now)
+	return nil
+}
+
+// Recall finds what is kept under id.
+func (m *Memory) Recall(_ context.Context, principal, id string) (llm.Kept, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it := m.items[memoryKey{principal, id}]
+	if it == nil || time.Now().After(it.expires) {
+		return llm.Kept{}, false, nil
+	}
+	return it.kept, true, nil
+}
+
+// sweep forgets what has expired, and the oldest beyond the limit.
+func (m *Memory) sweep(now time.Time) {
+	n := 0
+	for _, k := range m.order {
+		it := m.items[k]
+		if m.bytes <= m.max && now.Before(it.expires) {
+			break
+		}
+		m.bytes -= it.size
+		delete(m.items, k)
+		n++
+	}
+	m.order = m.order[n:]
+}
+
+// size is about what kept weighs in memory.
+func size(kept llm.Kept) int {
+	n := 256
+	for _, m := range kept.Messages {
+		n += 256 + len(m.Text) + len(m.Extra)
+		for _, c := range m.Calls {
+			n += 64 + len(c.Arguments) + len(c.Extra)
+		}
+		if m.Result != nil {
+			n += len(m.Result.Text)
+			for _, p := range m.Result.Parts {
+				n += len(p.Data) + len(p.Text)
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// turn collects what one round of the model says.
+type turn struct {
+	r        *run
+	text     strings.Builder
+	calls    []*call
+	extras   [][]byte
+	wire     string
+	toClient int
+	stop     string
+	usage    *llm.Usage
+	ended    bool
+}
+
+type call struct {
+	llm.Call
+	args  strings.Builder
+	ours  bool
+	index int // as the client counts: its own calls from 0
+}
+
+func (r *run) newTurn() *turn { return &turn{r: r} }
+
+// take collects ev and readies it for the client. It reports whether ev is to be passed on.
+func (t *turn) take(ev *llm.Event) bool {
+	switch ev.Kind {
+	case llm.Text:
+		t.text.WriteString(ev.Text)
+	case llm.ToolCall:
+		t.takeCall(ev)
+	case llm.End:
+		t.ended, t.stop = true, strings.Clone(ev.Stop)
+		if ev.Usage != nil {
+			u := *ev.Usage
+			u.Raw.Bytes = append([]byte(nil), u.Raw.Bytes...)
+			t.usage = &u
+		}
+		return false
+	default:
+	}
+	if x := ev.Extra; len(x.Delta) > 0 {
+		t.wire = x.Wire
+		t.extras = append(t.extras, append(append([]byte{'{'}, x.Delta...), '}'))
+	}
+	return true
+}
+
+func (t *turn) takeCall(ev *llm.Event) {
+	for ev.Index >= len(t.calls) {
+		t.calls = append(t.calls, nil)
+	}
+	c := t.calls[ev.Index]
+	if c == nil {
+		c = t.open(ev)
+		t.calls[ev.Index] = c
+	}
+	c.args.WriteString(ev.Call.Arguments)
+	c.Extra = append(c.Extra, ev.Call.Extra...)
+	ev.Ours = c.ours
+	if !c.ours {
+		ev.Index = c.index
+	}
+}
+
+// open meets a call for the first time and decides whose it is. A call id that an earlier round had is changed, since
+// some providers count from 0 in every reply.
+func (t *turn) open(ev *llm.Event) *call {
+	c := &call{Call: llm.Call{ID: strings.Clone(ev.Call.ID), Name: strings.Clone(ev.Call.Name)}, ours: t.r.owns(ev.Call.Name)}
+	for n, id := 2, c.ID; t.r.ids[c.ID]; n++ {
+		c.ID = id + "_" + strconv.Itoa(n)
+	}
+	t.r.ids[c.ID] = true
+	ev.Call.ID = c.ID
+	if !c.ours {
+		c.index = t.toClient
+		t.toClient++
+	}
+	return c
+}
+
+// all returns the calls of the turn, complete.
+func (t *turn) all() []llm.Call {
+	var out []llm.Call
+	for _, c := range t.calls {
+		if c != nil {
+			out = append(out, c.complete())
+		}
+	}
+	return out
+}
+
+// ours returns the calls that the gateway runs.
+func (t *turn) ours() []llm.Call {
+	var out []llm.Call
+	for _, c := range t.calls {
+		if c != nil && c.ours {
+			out = append(out, c.complete())
+		}
+	}
+	return out
+}
+
+// clients returns the calls that go to the client.
+func (t *turn) clients() []llm.Call {
+	var out []llm.Call
+	for _, c := range t.calls {
+		if c != nil && !c.ours {
+			out = append(out, c.complete())
+		}
+	}
+	return out
+}
+
+func (c *call) complete() llm.Call {
+	out := c.Call
+	out.Arguments = c.args.String()
+	return out
+}
+
+// mixed reports whether the turn has calls for both sides.
+func (t *turn) mixed() bool { return t.toClient > 0 && t.toClient < len(t.calls) }
+
+// message is the turn as the model must see it again.
+func (t *turn) message() llm.Message {
+	return llm.Message{Role: llm.Assistant, Text: t.text.String(), Calls: t.all(), Extra: t.extra(), Wire: t.wire}
+}
+
+// extra joins the pieces of members that only the wire knows (reasoning, signatures), in pairs, so that long turns do not
+// cost the square of their length.
+func (t *turn) extra() []byte {
+	parts := t.extras
+	for len(parts) > 1 {
+		var half [][]byte
+		for i := 0; i < len(parts); i += 2 {
+			if i+1 == len(parts) {
+				half = append(half, parts[i])
+				continue
+			}
+			half = append(half, jsonedit.MergeDelta(nil, parts[i], parts[i+1]))
+		}
+		parts = half
+	}
+	if len(parts) == 0 || len(parts[0]) < 2 {
+		return nil
+	}
+	return parts[0][1 : len(parts[0])-1]
+}
