@@ -15,6 +15,8 @@ import (
 // without it.
 type Keeper interface {
 	Keep(ctx context.Context, principal string, kept llm.Kept) error
+	// Holds reports whether anything may be kept for the principal. It is cheap, and asked for every request.
+	Holds(principal string) bool
 	// Recall returns what is kept under a call id.
 	Recall(ctx context.Context, principal, callID string) (llm.Kept, bool, error)
 }
@@ -88,6 +90,7 @@ type Memory struct {
 	items map[memoryKey]*memoryItem
 	order []memoryKey // oldest first
 	bytes int
+	held  map[string]int // ids of each principal
 }
 
 type memoryKey struct{ principal, id string }
@@ -102,7 +105,7 @@ var _ Keeper = (*Memory)(nil)
 
 // NewMemory returns a Memory that holds about limit bytes at most, each turn for ttl.
 func NewMemory(limit int, ttl time.Duration) *Memory {
-	return &Memory{max: limit, ttl: ttl, items: map[memoryKey]*memoryItem{}}
+	return &Memory{max: limit, ttl: ttl, items: map[memoryKey]*memoryItem{}, held: map[string]int{}}
 }
 
 // Keep puts kept away under each of its ids.
@@ -112,17 +115,25 @@ func (m *Memory) Keep(_ context.Context, principal string, kept llm.Kept) error 
 	now := time.Now()
 	for _, id := range kept.IDs {
 		k := memoryKey{principal, id}
-		if old := m.items[k]; old != nil {
-			m.bytes -= old.size
+		if m.items[k] != nil {
 			m.order = slices.DeleteFunc(m.order, func(o memoryKey) bool { return o == k })
+			m.drop(k)
 		}
 		it := &memoryItem{kept: kept, size: size(kept), expires: now.Add(m.ttl)}
 		m.items[k] = it
 		m.order = append(m.order, k)
 		m.bytes += it.size
+		m.held[principal]++
 	}
 	m.sweep(now)
 	return nil
+}
+
+// Holds reports whether anything is kept for the principal.
+func (m *Memory) Holds(principal string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held[principal] > 0
 }
 
 // Recall finds what is kept under id.
@@ -144,11 +155,18 @@ func (m *Memory) sweep(now time.Time) {
 		if m.bytes <= m.max && now.Before(it.expires) {
 			break
 		}
-		m.bytes -= it.size
-		delete(m.items, k)
+		m.drop(k)
 		n++
 	}
 	m.order = m.order[n:]
+}
+
+func (m *Memory) drop(k memoryKey) {
+	m.bytes -= m.items[k].size
+	delete(m.items, k)
+	if m.held[k.principal]--; m.held[k.principal] == 0 {
+		delete(m.held, k.principal)
+	}
 }
 
 // size is about what kept weighs in memory.
