@@ -56,6 +56,7 @@ func TestMistakes(t *testing.T) {
 }
 
 func runArchive(t *testing.T, path string) {
+	t.Helper()
 	a, err := txtar.ParseFile(path)
 	if err != nil {
 		t.Fatal(err)
