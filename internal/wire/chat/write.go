@@ -1,0 +1,226 @@
+package chat
+
+import (
+	"bytes"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+const defaultKeepAlive = 15 * time.Second
+
+// WriteReply writes the reply: opaque bytes as they come, or one completion or one stream made of all the turns' events.
+func (d Door) WriteReply(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
+	switch {
+	case req.Opaque:
+		return relay(w, reply)
+	case req.Stream:
+		return d.writeStream(w, req, reply)
+	}
+	return d.writePlain(w, req, reply)
+}
+
+// relay copies a reply of the same wire.
+func relay(w http.ResponseWriter, reply iter.Seq2[llm.Event, error]) error {
+	begun, streams, flush := false, false, http.NewResponseController(w)
+	for ev, err := range reply {
+		switch {
+		case err != nil && !begun:
+			return err
+		case err != nil:
+			breakOff(w, err)
+			return nil
+		case ev.Kind != llm.Opaque:
+			continue
+		}
+		if !begun {
+			begun = true
+			if ev.Head != nil && ev.Head.ContentType != "" {
+				w.Header().Set("Content-Type", ev.Head.ContentType)
+			}
+			if streams = ev.Head != nil && isStream(ev.Head.ContentType); streams {
+				streamHeaders(w)
+			}
+		}
+		if len(ev.Raw) == 0 {
+			continue
+		}
+		if _, err := w.Write(ev.Raw); err != nil {
+			return nil
+		}
+		if streams && flush.Flush() != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// breakOff ends a reply that has begun and cannot be finished. A stream is told the reason; a plain reply has no room for
+// one, so its connection is cut rather than let it look complete.
+func breakOff(w http.ResponseWriter, err error) {
+	e := fault.From(err)
+	if e.Kind == fault.Canceled {
+		return
+	}
+	if !isStream(w.Header().Get("Content-Type")) {
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(append(appendError([]byte("data: "), e), "\n\ndata: [DONE]\n\n"...))
+}
+
+func isStream(contentType string) bool {
+	return len(contentType) >= len(eventStream) && contentType[:len(eventStream)] == eventStream
+}
+
+const eventStream = "text/event-stream"
+
+func streamHeaders(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// record is what a reply tells about its tools: the vendor fields of a chat reply.
+type record struct {
+	tools   []llm.Tool
+	errors  []llm.ServerError
+	calls   []llm.Call
+	results []llm.Result
+}
+
+func (r *record) note(n *llm.Notice) {
+	r.tools = append(r.tools, n.Tools...)
+	r.errors = append(r.errors, n.Errors...)
+	if n.Started != nil {
+		r.calls = append(r.calls, *n.Started)
+	}
+}
+
+// appendListed appends the members that are known at the start, each with a comma before it but the first.
+func (r *record) appendListed(dst []byte) []byte {
+	at := len(dst)
+	if len(r.tools) > 0 {
+		dst = append(dst, `"mcp_list_tools":[`...)
+		for i := range r.tools {
+			dst = appendTool(comma(dst, i), &r.tools[i])
+		}
+		dst = append(dst, ']')
+	}
+	if len(r.errors) > 0 {
+		dst = comma(dst, len(dst)-at)
+		dst = append(dst, `"mcp_errors":[`...)
+		for i, e := range r.errors {
+			dst = append(comma(dst, i), `{"server":`...)
+			dst = jsonedit.AppendQuote(dst, e.Server)
+			dst = append(dst, `,"error":`...)
+			dst = append(jsonedit.AppendQuote(dst, e.Error), '}')
+		}
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+// appendDone appends the members that are known at the end.
+func (r *record) appendDone(dst []byte) []byte {
+	at := len(dst)
+	if len(r.calls) > 0 {
+		dst = append(dst, `"mcp_tool_calls":[`...)
+		for i := range r.calls {
+			dst = appendCall(comma(dst, i), &r.calls[i])
+		}
+		dst = append(dst, ']')
+	}
+	if len(r.results) > 0 {
+		dst = comma(dst, len(dst)-at)
+		dst = append(dst, `"mcp_call_results":[`...)
+		for i := range r.results {
+			dst = appendResult(comma(dst, i), &r.results[i])
+		}
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+func comma(dst []byte, n int) []byte {
+	if n > 0 {
+		return append(dst, ',')
+	}
+	return dst
+}
+
+// appendTool appends a function tool as it was offered.
+func appendTool(dst []byte, t *llm.Tool) []byte {
+	dst = append(dst, `{"type":"function","function":{"name":`...)
+	dst = jsonedit.AppendQuote(dst, t.Name)
+	dst = append(dst, `,"description":`...)
+	dst = jsonedit.AppendQuote(dst, t.Description)
+	dst = append(dst, `,"parameters":`...)
+	dst = append(dst, t.Schema...)
+	return append(dst, `}}`...)
+}
+
+func appendCall(dst []byte, c *llm.Call) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = jsonedit.AppendQuote(dst, c.ID)
+	dst = append(dst, `,"type":"function","function":{"name":`...)
+	dst = jsonedit.AppendQuote(dst, c.Name)
+	dst = append(dst, `,"arguments":`...)
+	dst = jsonedit.AppendQuote(dst, c.Arguments)
+	dst = append(dst, '}')
+	if len(c.Extra) > 0 {
+		dst = append(append(dst, ','), c.Extra...)
+	}
+	return append(dst, '}')
+}
+
+func appendResult(dst []byte, r *llm.Result) []byte {
+	dst = append(dst, `{"tool_call_id":`...)
+	dst = jsonedit.AppendQuote(dst, r.CallID)
+	dst = append(dst, `,"name":`...)
+	dst = jsonedit.AppendQuote(dst, r.Name)
+	dst = append(dst, `,"display_name":`...)
+	dst = jsonedit.AppendQuote(dst, r.Tool)
+	dst = append(dst, `,"server":`...)
+	dst = jsonedit.AppendQuote(dst, r.Server)
+	dst = append(dst, `,"result":`...)
+	dst = jsonedit.AppendQuote(dst, r.Text)
+	dst = append(dst, `,"is_error":`...)
+	dst = appendBool(dst, r.IsError)
+	dst = append(dst, `,"round":`...)
+	dst = appendInt(dst, int64(r.Round))
+	dst = append(dst, `,"duration_ms":`...)
+	return append(appendInt(dst, r.Duration), '}')
+}
+
+// total sums the usage objects of a reply's turns. Turns of another wire are counted in the chat wire's words.
+type total struct{ sum []byte }
+
+func (t *total) add(u *llm.Usage) {
+	if u == nil || !u.Known {
+		return
+	}
+	raw := u.Raw.Bytes
+	if u.Raw.Wire != Name || len(raw) == 0 {
+		raw = appendUsage(nil, u)
+	}
+	if t.sum == nil {
+		t.sum = bytes.Clone(raw)
+		return
+	}
+	t.sum = jsonedit.AddNumbers(nil, t.sum, raw)
+}
+
+// appendUsage appends u in the chat wire's words.
+func appendUsage(dst []byte, u *llm.Usage) []byte {
+	in, out := u.Input+u.CacheRead+u.CacheWrite, u.Output+u.Reasoning
+	dst = appendInt(append(dst, `{"prompt_tokens":`...), in)
+	dst = appendInt(append(dst, `,"completion_tokens":`...), out)
+	dst = appendInt(append(dst, `,"total_tokens":`...), in+out)
+	dst = appendInt(append(dst, `,"prompt_tokens_details":{"cached_tokens":`...), u.CacheRead)
+	dst = appendInt(append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...), u.Reasoning)
+	return append(dst, `}}`...)
+}

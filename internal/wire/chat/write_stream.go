@@ -1,0 +1,299 @@
+package chat
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/sse"
+)
+
+// stream writes a reply as chunks: one id, one role, text as it comes, one finish reason, usage last, [DONE]. What official
+// SDKs accept is the measure; the rules and the modes are those of the public surface.
+type stream struct {
+	w        *sse.Writer
+	rw       http.ResponseWriter
+	req      *llm.Request
+	prefix   []byte // `{"id":…,"model":…` of the whole reply
+	buf      []byte
+	begun    bool
+	stop     func()
+	text     joined
+	rec      record
+	total    total
+	calls    map[callKey]int // the index under which the client knows a call of this turn
+	usage    bool            // the client asked for it
+	failed   bool            // the client cannot be written to
+	turnOpen bool            // legacy: a turn has ended and waits for its results
+
+	keepAlive time.Duration
+}
+
+type callKey struct {
+	ours  bool
+	index int
+}
+
+func (d Door) writeStream(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
+	s := &stream{w: sse.NewWriter(w), rw: w, req: req, text: joined{lastOnly: req.Params.JSON}, calls: map[callKey]int{}, usage: asksUsage(req), stop: func() {}}
+	s.keepAlive = cmp.Or(d.KeepAlive, defaultKeepAlive)
+	defer func() { s.stop() }()
+	for ev, err := range reply {
+		if err != nil {
+			if !s.begun {
+				return err
+			}
+			s.abort(err)
+			return nil
+		}
+		s.take(&ev)
+		if s.failed || ev.Kind == llm.End {
+			return nil
+		}
+	}
+	if !s.begun {
+		return errUnfinished()
+	}
+	s.abort(errUnfinished())
+	return nil
+}
+
+func errUnfinished() error {
+	return &fault.Error{Kind: fault.Upstream, Op: "chat.WriteReply", Code: "upstream_error", Message: "the model's reply ended before it was complete"}
+}
+
+// asksUsage reports whether the client asked for the usage chunk.
+func asksUsage(req *llm.Request) bool {
+	if req.Raw.Wire != Name {
+		return true
+	}
+	v, _ := jsonedit.Bool(jsonedit.Get(indexOf(req).value(req.Raw.Bytes, "stream_options"), "include_usage"))
+	return v
+}
+
+func (s *stream) take(ev *llm.Event) {
+	switch ev.Kind {
+	case llm.Start:
+		s.start(ev)
+	case llm.Text:
+		if piece := s.text.add(ev.Text); !s.text.lastOnly {
+			s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"content":`...), piece) })
+		} else if ev.Extra.Wire == Name {
+			s.held.Choice = mergeMembers(s.held.Choice, ev.Extra.Choice)
+		}
+	case llm.Thinking:
+		if ev.Extra.Wire == Name && len(ev.Extra.Delta) > 0 {
+			s.delta(ev, nil)
+			return
+		}
+		s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"reasoning_content":`...), ev.Text) })
+	case llm.Other:
+		s.delta(ev, nil)
+	case llm.ToolCall:
+		if !ev.Ours || s.req.Show == llm.ShowLegacy {
+			s.call(ev)
+		}
+	case llm.Note:
+		s.rec.note(ev.Note)
+		s.annotateStart(ev.Note)
+	case llm.ToolResult:
+		s.rec.results = append(s.rec.results, *ev.Result)
+		s.annotateResult(ev.Result)
+	case llm.TurnEnd:
+		s.total.add(ev.Usage)
+		s.text.turn()
+		s.held = llm.Extra{}
+		s.turnOpen = s.req.Show == llm.ShowLegacy
+	case llm.End:
+		s.total.add(ev.Usage)
+		s.finish(ev)
+	default:
+	}
+}
+
+// start opens the reply, or in legacy mode the next turn.
+func (s *stream) start(ev *llm.Event) {
+	if s.begun && !s.turnOpen {
+		return
+	}
+	if s.turnOpen {
+		s.closeTurn()
+	}
+	if !s.begun {
+		s.begun = true
+		h := s.rw.Header()
+		h.Set("Content-Type", eventStream+"; charset=utf-8")
+		streamHeaders(s.rw)
+		s.stop = s.w.KeepAlive(context.Background(), s.keepAlive)
+	}
+	clear(s.calls)
+	s.prefix = append(s.prefix[:0], `{"id":`...)
+	s.prefix = jsonedit.AppendQuote(s.prefix, ev.Head.ID)
+	s.prefix = append(s.prefix, `,"object":"chat.completion.chunk","created":`...)
+	s.prefix = appendInt(s.prefix, ev.Head.Created)
+	s.prefix = append(s.prefix, `,"model":`...)
+	s.prefix = jsonedit.AppendQuote(s.prefix, ev.Head.Model)
+	s.delta(ev, func(b []byte) []byte {
+		b = append(b, `"role":"assistant","content":""`...)
+		if s.req.Show == llm.ShowHidden {
+			return b
+		}
+		return appendFields(b, s.rec.appendListed(nil))
+	})
+	s.rec.tools, s.rec.errors = nil, nil
+}
+
+func appendFields(b, fields []byte) []byte {
+	if len(fields) == 0 {
+		return b
+	}
+	return append(append(append(b, `,"provider_specific_fields":{`...), fields...), '}')
+}
+
+// delta writes a chunk whose delta has what member appends, and the members that only this wire knows.
+func (s *stream) delta(ev *llm.Event, member func([]byte) []byte) {
+	s.chunk(ev.Extra, "", member)
+}
+
+func (s *stream) chunk(x llm.Extra, stop string, member func([]byte) []byte) {
+	b := append(s.buf[:0], s.prefix...)
+	if x.Wire != Name {
+		x = llm.Extra{}
+	}
+	b = appendMembers(b, x.Top)
+	b = append(b, `,"choices":[{"index":0,"delta":{`...)
+	at := len(b)
+	if member != nil {
+		b = member(b)
+	}
+	if len(x.Delta) > 0 {
+		b = append(comma(b, len(b)-at), x.Delta...)
+	}
+	b = append(b, '}')
+	b = appendMembers(b, x.Choice)
+	b = append(b, `,"finish_reason":`...)
+	b = appendStringOrNull(b, stop)
+	s.send(append(b, `}]}`...))
+}
+
+func (s *stream) send(b []byte) {
+	s.buf = b
+	if err := s.w.Data(b); err != nil {
+		s.failed = true
+	}
+}
+
+// call passes on a piece of a call: id, type and name with the first, arguments alone with the others.
+func (s *stream) call(ev *llm.Event) {
+	key := callKey{ev.Ours, ev.Index}
+	i, known := s.calls[key]
+	if !known {
+		i = len(s.calls)
+		s.calls[key] = i
+	}
+	s.delta(ev, func(b []byte) []byte {
+		b = appendInt(append(b, `"tool_calls":[{"index":`...), int64(i))
+		if !known {
+			b = jsonedit.AppendQuote(append(b, `,"id":`...), ev.Call.ID)
+			b = jsonedit.AppendQuote(append(b, `,"type":"function","function":{"name":`...), ev.Call.Name)
+			b = append(b, ',')
+		} else {
+			b = append(b, `,"function":{`...)
+		}
+		b = jsonedit.AppendQuote(append(b, `"arguments":`...), ev.Call.Arguments)
+		b = append(b, '}')
+		b = appendMembers(b, ev.Call.Extra)
+		return append(b, `}]`...)
+	})
+}
+
+// finish writes the chunk with the finish reason, the usage chunk and [DONE].
+func (s *stream) finish(ev *llm.Event) {
+	if s.text.lastOnly && s.text.String() != "" {
+		s.held.Wire = Name
+		s.chunk(s.held, "", func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"content":`...), s.text.String()) })
+	}
+	s.chunk(ev.Extra, ev.Stop, s.doneFields)
+	if s.usage && s.total.sum != nil {
+		b := append(append(s.buf[:0], s.prefix...), `,"choices":[],"usage":`...)
+		s.send(append(append(b, s.total.sum...), '}'))
+	}
+	s.send(append(s.buf[:0], "[DONE]"...))
+}
+
+// doneFields appends what became of the calls, once.
+func (s *stream) doneFields(b []byte) []byte {
+	if s.req.Show == llm.ShowHidden {
+		return b
+	}
+	fields := s.rec.appendDone(nil)
+	s.rec.calls, s.rec.results = nil, nil
+	if len(fields) == 0 {
+		return b
+	}
+	return append(append(append(b, `"provider_specific_fields":{`...), fields...), '}')
+}
+
+// closeTurn writes the finishing chunk of a turn that is not the last, as legacy clients expect it.
+func (s *stream) closeTurn() {
+	s.turnOpen = false
+	s.chunk(llm.Extra{}, llm.StopTools, s.doneFields)
+	s.text = joined{lastOnly: s.text.lastOnly}
+}
+
+// abort ends a stream that has begun with an error. What the tools did is told before it, so that it is not lost.
+func (s *stream) abort(err error) {
+	if fault.KindOf(err) == fault.Canceled {
+		return
+	}
+	if len(s.rec.results) > 0 && s.req.Show != llm.ShowHidden {
+		s.chunk(llm.Extra{}, "", s.doneFields)
+	}
+	s.send(appendError(s.buf[:0], fault.From(err)))
+	s.send(append(s.buf[:0], "[DONE]"...))
+}
+
+// annotateStart tells of a call that begins, in annotated mode.
+func (s *stream) annotateStart(n *llm.Notice) {
+	if s.req.Show != llm.ShowAnnotated || n.Started == nil || !s.begun {
+		return
+	}
+	b := s.annotation("tool_call.started", n.Started.ID, n.Started.Name)
+	s.send(append(appendWhere(b, n.Server, n.Tool, n.Round), `}}`...))
+}
+
+func (s *stream) annotateResult(r *llm.Result) {
+	if s.req.Show != llm.ShowAnnotated {
+		return
+	}
+	event := "tool_call.completed"
+	if r.IsError {
+		event = "tool_call.failed"
+	}
+	b := appendWhere(s.annotation(event, r.CallID, r.Name), r.Server, r.Tool, r.Round)
+	b = appendInt(append(b, `,"duration_ms":`...), r.Duration)
+	s.send(append(b, `}}`...))
+}
+
+func (s *stream) annotation(event, id, name string) []byte {
+	b := append(append(s.buf[:0], s.prefix...), `,"choices":[],"mcp":{"event":`...)
+	b = jsonedit.AppendQuote(b, event)
+	b = jsonedit.AppendQuote(append(b, `,"id":`...), id)
+	return jsonedit.AppendQuote(append(b, `,"name":`...), name)
+}
+
+func appendWhere(b []byte, server, tool string, round int) []byte {
+	b = jsonedit.AppendQuote(append(b, `,"server":`...), server)
+	b = jsonedit.AppendQuote(append(b, `,"tool":`...), tool)
+	return appendInt(append(b, `,"round":`...), int64(round))
+}
+
+func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
+
+func appendBool(dst []byte, v bool) []byte { return strconv.AppendBool(dst, v) }
