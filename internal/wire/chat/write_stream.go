@@ -30,6 +30,7 @@ type stream struct {
 	calls    map[callKey]int // the index under which the client knows a call of this turn
 	usage    bool            // the client asked for it
 	failed   bool            // the client cannot be written to
+	held     llm.Extra       // what belongs to text that is held back
 	turnOpen bool            // legacy: a turn has ended and waits for its results
 
 	keepAlive time.Duration
