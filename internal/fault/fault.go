@@ -46,6 +46,7 @@ type Error struct {
 	Status     int    // Refused: the provider's status
 	RetryAfter string // the provider's header, as it came
 	Final      bool   // a tool has run: nobody may send the request again by itself
+	Told       bool   // the reply's own bytes have told the client already
 	Err        error  // the cause, for the log
 }
 

@@ -1,0 +1,23 @@
+// Package all lists the wires.
+package all
+
+import (
+	"fmt"
+
+	"github.com/fairlead/fairlead/internal/wire"
+	"github.com/fairlead/fairlead/internal/wire/chat"
+)
+
+// Doors returns the wires that clients may speak.
+func Doors() []wire.Door {
+	return []wire.Door{chat.Door{}}
+}
+
+// Upstream returns the codec of the named wire for a provider with these quirks.
+func Upstream(name string, q wire.Quirks) (wire.Upstream, error) {
+	switch name {
+	case chat.Name:
+		return chat.NewUpstream(q)
+	}
+	return nil, fmt.Errorf("wire: there is no wire %q towards providers", name)
+}

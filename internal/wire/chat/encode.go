@@ -1,0 +1,212 @@
+package chat
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+// encoder appends messages and tools as a provider with the quirks q takes them.
+type encoder struct {
+	q   *wire.Quirks
+	ids idMap
+}
+
+func (u *Upstream) encoder() *encoder { return &encoder{q: &u.q, ids: idMap{n: u.q.CallIDLen}} }
+
+// messages appends ms with commas between them, and one before the first unless bare.
+func (e *encoder) messages(dst []byte, ms []llm.Message, bare bool) []byte {
+	for i := range ms {
+		if i > 0 || !bare {
+			dst = append(dst, ',')
+		}
+		dst = e.message(dst, &ms[i])
+	}
+	return dst
+}
+
+func (e *encoder) message(dst []byte, m *llm.Message) []byte {
+	switch {
+	case m.Role == llm.Assistant:
+		return e.assistant(dst, m)
+	case m.Role == llm.ToolRole && m.Result != nil:
+		return e.result(dst, m.Result)
+	}
+	dst = append(dst, `{"role":`...)
+	dst = jsonedit.AppendQuote(dst, string(m.Role))
+	dst = append(dst, `,"content":`...)
+	if len(m.Parts) > 0 {
+		dst = appendParts(dst, m.Parts)
+	} else {
+		dst = jsonedit.AppendQuote(dst, m.Text)
+	}
+	return append(dst, '}')
+}
+
+// assistant appends a turn of the model. Its arguments are always a JSON object, since many providers parse them.
+func (e *encoder) assistant(dst []byte, m *llm.Message) []byte {
+	dst = append(dst, `{"role":"assistant","content":`...)
+	text := m.Text
+	for i := range m.Parts {
+		text += m.Parts[i].Text
+	}
+	if text == "" && len(m.Calls) > 0 && !e.q.ContentRequired {
+		dst = append(dst, "null"...)
+	} else {
+		dst = jsonedit.AppendQuote(dst, text)
+	}
+	if len(m.Calls) > 0 {
+		dst = append(dst, `,"tool_calls":[`...)
+		for i := range m.Calls {
+			dst = e.call(comma(dst, i), &m.Calls[i], m.Wire == Name)
+		}
+		dst = append(dst, ']')
+	}
+	if m.Wire == Name {
+		dst = e.replay(dst, m.Extra)
+	}
+	return append(dst, '}')
+}
+
+// replay appends those members of a turn that the provider wants back.
+func (e *encoder) replay(dst, members []byte) []byte {
+	if len(members) == 0 {
+		return dst
+	}
+	for key, v := range jsonedit.Members(braced(members)) {
+		if !jsonedit.IsNull(v) && e.replays(string(key)) {
+			dst = append(append(append(dst, ',', '"'), key...), '"', ':')
+			dst = append(dst, v...)
+		}
+	}
+	return dst
+}
+
+// replays reports whether a member of a turn goes back. Where the table says nothing it is the reasoning and what is signed.
+func (e *encoder) replays(key string) bool {
+	if e.q.Replay != nil {
+		return slices.Contains(e.q.Replay, key)
+	}
+	switch key {
+	case "reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content":
+		return true
+	}
+	return strings.Contains(key, "signature")
+}
+
+func (e *encoder) call(dst []byte, c *llm.Call, extra bool) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = jsonedit.AppendQuote(dst, e.ids.get(c.ID))
+	if extra && isCustom(c) {
+		dst = append(dst, `,"type":"custom","custom":{"name":`...)
+		dst = jsonedit.AppendQuote(dst, c.Name)
+		dst = append(dst, `,"input":`...)
+		return append(jsonedit.AppendQuote(dst, c.Arguments), `}}`...)
+	}
+	dst = append(dst, `,"type":"function","function":{"name":`...)
+	dst = jsonedit.AppendQuote(dst, c.Name)
+	dst = append(dst, `,"arguments":`...)
+	if args := []byte(c.Arguments); jsonedit.Kind(args) == '{' && jsonedit.Valid(args) {
+		dst = jsonedit.AppendQuote(dst, c.Arguments)
+	} else {
+		dst = append(dst, `"{}"`...)
+	}
+	dst = append(dst, '}')
+	if extra && len(c.Extra) > 0 {
+		dst = append(append(dst, ','), c.Extra...)
+	}
+	return append(dst, '}')
+}
+
+// isCustom reports whether c calls a custom tool, whose input is text and not JSON.
+func isCustom(c *llm.Call) bool { return strings.HasPrefix(string(c.Extra), customMark) }
+
+// customMark is the Extra of a call of a custom tool.
+const customMark = `"type":"custom"`
+
+func (e *encoder) result(dst []byte, r *llm.Result) []byte {
+	dst = append(dst, `{"role":"tool","tool_call_id":`...)
+	dst = jsonedit.AppendQuote(dst, e.ids.get(r.CallID))
+	dst = append(dst, `,"content":`...)
+	if e.q.MediaInResults && hasMedia(r.Parts) {
+		dst = appendParts(dst, r.Parts)
+	} else {
+		dst = jsonedit.AppendQuote(dst, r.Text)
+	}
+	return append(dst, '}')
+}
+
+func hasMedia(parts []llm.Part) bool {
+	return slices.ContainsFunc(parts, func(p llm.Part) bool { return p.Kind == "image" || p.Kind == "audio" })
+}
+
+// appendParts appends content that is not one text. What the wire has no part for is told as text.
+func appendParts(dst []byte, parts []llm.Part) []byte {
+	dst = append(dst, '[')
+	for i := range parts {
+		dst = appendPart(comma(dst, i), &parts[i])
+	}
+	return append(dst, ']')
+}
+
+func appendPart(dst []byte, p *llm.Part) []byte {
+	switch {
+	case p.Kind == "image" && (p.Data != "" || p.URI != ""):
+		dst = append(dst, `{"type":"image_url","image_url":{"url":`...)
+		url := p.URI
+		if p.Data != "" {
+			url = "data:" + cmp.Or(p.MediaType, "image/png") + ";base64," + p.Data
+		}
+		return append(jsonedit.AppendQuote(dst, url), `}}`...)
+	case p.Kind == "audio" && p.Data != "":
+		dst = append(dst, `{"type":"input_audio","input_audio":{"data":`...)
+		dst = jsonedit.AppendQuote(dst, p.Data)
+		dst = append(dst, `,"format":`...)
+		return append(jsonedit.AppendQuote(dst, audioFormat(p.MediaType)), `}}`...)
+	}
+	dst = append(dst, `{"type":"text","text":`...)
+	return append(jsonedit.AppendQuote(dst, cmp.Or(p.Text, p.URI, p.Kind+" "+p.MediaType)), '}')
+}
+
+// audioFormat is the wire's word for a media type of audio.
+func audioFormat(mediaType string) string {
+	switch _, sub, _ := strings.Cut(mediaType, "/"); sub {
+	case "mpeg", "mp3":
+		return "mp3"
+	case "", "wav", "wave", "x-wav", "vnd.wave":
+		return "wav"
+	default:
+		return sub
+	}
+}
+
+// tools appends function tools with commas between them.
+func (e *encoder) tools(dst []byte, tools []llm.Tool) []byte {
+	for i := range tools {
+		dst = e.tool(comma(dst, i), &tools[i])
+	}
+	return dst
+}
+
+func (e *encoder) tool(dst []byte, t *llm.Tool) []byte {
+	dst = append(dst, `{"type":"function","function":{"name":`...)
+	dst = jsonedit.AppendQuote(dst, t.Name)
+	if t.Description != "" {
+		dst = append(dst, `,"description":`...)
+		dst = jsonedit.AppendQuote(dst, t.Description)
+	}
+	dst = append(dst, `,"parameters":`...)
+	switch {
+	case len(t.Schema) == 0:
+		dst = append(dst, `{"type":"object","properties":{}}`...)
+	case e.q.StrictSchema:
+		dst = appendStrict(dst, t.Schema)
+	default:
+		dst = append(dst, t.Schema...)
+	}
+	return append(dst, `}}`...)
+}

@@ -1,0 +1,307 @@
+package chat
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// normaliser makes one stream of what providers send: it takes chunks, or one whole completion, and yields events in the
+// grammar of llm.Kind.
+type normaliser struct {
+	u     *Upstream
+	yield func(llm.Event, error) bool
+	over  bool // the reply has ended: told, failed, or nobody listens any more
+
+	head  llm.Head
+	begun bool
+	stop  string
+	usage []byte
+	calls calls
+
+	text, think joiner
+	sent        map[string]string // top-level members as they were told last
+
+	// of the chunk at hand
+	top, choice, delta []byte // members that no event has a word for
+	say, thought       string
+}
+
+func (u *Upstream) normaliser(contentType string, yield func(llm.Event, error) bool) *normaliser {
+	n := &normaliser{u: u, yield: yield, head: llm.Head{ContentType: contentType}}
+	n.calls.n = n
+	return n
+}
+
+// emit yields an event, unless the reply is over.
+func (n *normaliser) emit(ev llm.Event) {
+	if !n.over && !n.yield(ev, nil) {
+		n.over = true
+	}
+}
+
+// fail ends the reply with err.
+func (n *normaliser) fail(err error) {
+	if !n.over {
+		n.over = true
+		n.yield(llm.Event{}, err)
+	}
+}
+
+// chunk takes in one chunk.
+func (n *normaliser) chunk(data []byte) {
+	if jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
+		n.fail(broken("the provider sent a piece of its reply that is not a JSON object"))
+		return
+	}
+	if n.begun {
+		n.top = n.top[:0]
+	}
+	n.choice, n.delta, n.say, n.thought = n.choice[:0], n.delta[:0], "", ""
+	var choices, fault []byte
+	for key, v := range jsonedit.Members(data) {
+		switch string(key) {
+		case "choices":
+			choices = v
+		case "error":
+			fault = v
+		default:
+			n.topMember(key, v)
+		}
+	}
+	if choices == nil && string(jsonedit.Get(data, "object")) == `"error"` {
+		fault = data
+	}
+	if !jsonedit.IsNull(fault) {
+		n.fail(replyFault(fault))
+		return
+	}
+	if path := n.u.q.UsageMember; path != "" {
+		n.takeUsage(jsonedit.Get(data, strings.Split(path, ".")...))
+	}
+	n.calls.next()
+	for c := range jsonedit.Elements(choices) {
+		if i, ok := jsonedit.Int(jsonedit.Get(c, "index")); !ok || i == 0 {
+			n.takeChoice(c)
+		}
+	}
+}
+
+func (n *normaliser) topMember(key, v []byte) {
+	switch string(key) {
+	case "id":
+		if n.head.ID == "" {
+			n.head.ID, _ = jsonedit.Unquote(v)
+		}
+	case "model":
+		if n.head.Model == "" {
+			n.head.Model, _ = jsonedit.Unquote(v)
+		}
+	case "created":
+		if n.head.Created == 0 {
+			n.head.Created, _ = jsonedit.Int(v)
+		}
+	case "usage":
+		n.takeUsage(v)
+	case "object", "obfuscation":
+	default:
+		if !jsonedit.IsNull(v) && n.isNews(key, v) {
+			n.top = appendMember(n.top, key, v)
+		}
+	}
+}
+
+// maxSent and maxSentValue bound what isNews remembers.
+const (
+	maxSent      = 64
+	maxSentValue = 64 << 10
+)
+
+// isNews reports whether a top-level member says something that the chunks before have not said: many repeat themselves in
+// each chunk. Two are told once, whatever they say later.
+func (n *normaliser) isNews(key, v []byte) bool {
+	last, known := n.sent[string(key)]
+	if known && (last == string(v) || string(key) == "system_fingerprint" || string(key) == "service_tier") {
+		return false
+	}
+	if n.sent == nil {
+		n.sent = map[string]string{}
+	}
+	if (known || len(n.sent) < maxSent) && len(v) <= maxSentValue {
+		n.sent[string(key)] = string(v)
+	}
+	return true
+}
+
+func (n *normaliser) takeUsage(v []byte) {
+	if jsonedit.Kind(v) == '{' {
+		n.usage = append(n.usage[:0], v...)
+	}
+}
+
+func (n *normaliser) takeChoice(c []byte) {
+	var delta []byte
+	for key, v := range jsonedit.Members(c) {
+		if jsonedit.IsNull(v) {
+			continue
+		}
+		switch string(key) {
+		case "index":
+		case "delta", "message":
+			delta = v
+		case "finish_reason":
+			if s, _ := jsonedit.Unquote(v); n.stop == "" {
+				n.stop = s
+			}
+		case "usage":
+			n.takeUsage(v)
+		case "error":
+			n.fail(replyFault(v))
+			return
+		default:
+			n.choice = appendMember(n.choice, key, v)
+		}
+	}
+	n.begin()
+	calls, legacy := n.takeDelta(delta)
+	if legacy != nil && calls == nil && len(n.calls.list) == 0 {
+		n.delta = appendMember(n.delta, []byte("function_call"), legacy)
+	}
+	n.tell()
+	for call := range jsonedit.Elements(calls) {
+		n.calls.take(call)
+	}
+}
+
+// takeDelta reads a delta, or a whole message, and returns its calls and its legacy call.
+func (n *normaliser) takeDelta(delta []byte) (calls, legacy []byte) {
+	for key, v := range jsonedit.Members(delta) {
+		if jsonedit.IsNull(v) || string(v) == `""` {
+			continue
+		}
+		switch string(key) {
+		case "role", "obfuscation":
+		case "content":
+			n.content(v)
+		case "tool_calls":
+			calls = v
+		case "function_call":
+			legacy = v
+		case "reasoning_content", "reasoning":
+			if n.thought == "" && jsonedit.Kind(v) == '"' {
+				n.thought = n.decode(&n.think, v)
+			}
+			n.delta = appendMember(n.delta, key, v)
+		default:
+			n.delta = appendMember(n.delta, key, v)
+		}
+	}
+	return calls, legacy
+}
+
+// content reads content: a text, or a list of parts with text and thinking among them.
+func (n *normaliser) content(v []byte) {
+	if jsonedit.Kind(v) == '"' {
+		n.say += n.decode(&n.text, v)
+		return
+	}
+	for part := range jsonedit.Elements(v) {
+		if s := jsonedit.Get(part, "text"); s != nil {
+			n.say += n.decode(&n.text, s)
+		}
+		switch t := jsonedit.Get(part, "thinking"); jsonedit.Kind(t) {
+		case '"':
+			n.thought += n.decode(&n.think, t)
+		case '[':
+			for el := range jsonedit.Elements(t) {
+				n.thought += n.decode(&n.think, jsonedit.Get(el, "text"))
+			}
+		}
+	}
+	if n.thought != "" {
+		n.delta = appendMember(n.delta, []byte("reasoning_content"), jsonedit.AppendQuote(nil, n.thought))
+	}
+}
+
+func (n *normaliser) decode(j *joiner, lit []byte) string {
+	if jsonedit.IsNull(lit) {
+		return ""
+	}
+	s, ok := j.add(lit)
+	if !ok {
+		n.fail(broken("the provider sent a text that is not a JSON string"))
+	}
+	return s
+}
+
+// begin tells the start of the reply, once.
+func (n *normaliser) begin() {
+	if n.begun {
+		return
+	}
+	n.begun = true
+	if n.head.ID == "" {
+		n.head.ID = "chatcmpl-" + n.u.newID()
+	}
+	n.emit(llm.Event{Kind: llm.Start, Head: &n.head, Extra: n.extra(true)})
+}
+
+// tell yields what a chunk says. Members without an event of their own go with the first.
+func (n *normaliser) tell() {
+	if n.thought != "" {
+		n.emit(llm.Event{Kind: llm.Thinking, Text: n.thought, Extra: n.extra(false)})
+	}
+	if n.say != "" {
+		n.emit(llm.Event{Kind: llm.Text, Text: n.say, Extra: n.extra(false)})
+	}
+	if x := n.extra(false); !x.Empty() {
+		n.emit(llm.Event{Kind: llm.Other, Extra: x})
+	}
+}
+
+// extra hands out the members at hand, each once.
+func (n *normaliser) extra(topOnly bool) llm.Extra {
+	x := llm.Extra{Top: n.top}
+	n.top = n.top[len(n.top):]
+	if !topOnly {
+		x.Choice, x.Delta = n.choice, n.delta
+		n.choice, n.delta = n.choice[len(n.choice):], n.delta[len(n.delta):]
+	}
+	if !x.Empty() {
+		x.Wire = Name
+	}
+	return x
+}
+
+// end tells the end of the reply. marked says that the provider marked it, with [DONE] or by sending a whole completion.
+func (n *normaliser) end(marked bool) {
+	if n.over {
+		return
+	}
+	if n.stop == "" && !(marked && n.begun) {
+		n.fail(unfinished())
+		return
+	}
+	if s := n.think.rest(); s != "" {
+		n.emit(llm.Event{Kind: llm.Thinking, Text: s})
+	}
+	if s := n.text.rest(); s != "" {
+		n.emit(llm.Event{Kind: llm.Text, Text: s})
+	}
+	n.calls.close()
+	switch {
+	case n.calls.told > 0 && (n.stop == "" || n.stop == llm.StopDone):
+		n.stop = llm.StopTools
+	case n.calls.told == 0 && (n.stop == "" || n.stop == llm.StopTools):
+		n.stop = llm.StopDone
+	}
+	n.emit(llm.Event{Kind: llm.End, Stop: n.stop, Usage: readUsage(n.usage)})
+	n.over = true
+}
+
+func appendMember(dst, key, v []byte) []byte {
+	dst = append(append(append(comma(dst, len(dst)), '"'), key...), '"', ':')
+	return append(dst, bytes.TrimSpace(v)...)
+}
