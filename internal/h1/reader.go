@@ -66,6 +66,9 @@ func (b *reader) head() ([]byte, error) {
 		if i == 0 || p[i-1] != '\r' {
 			return nil, errHeader
 		}
+		if i == 1 {
+			return nil, errStatusLine
+		}
 		if i+1 > b.max {
 			return nil, errHeadSize
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 const ok = "HTTP/1.1 200 OK\r\n"
@@ -27,6 +28,7 @@ type stored struct {
 func (s *stored) Read(p []byte) (int, error)  { return s.Reader.Read(p) }
 func (s *stored) Write(p []byte) (int, error) { return len(p), nil }
 func (s *stored) Close() error                { s.closed = true; return nil }
+func (s *stored) SetDeadline(time.Time) error { return nil }
 
 // exchangeStored is the reply to a request with that method, as r gives it.
 func exchangeStored(t testing.TB, method string, r io.Reader) (*http.Response, *stored, error) {
@@ -130,6 +132,7 @@ func TestHostileHeads(t *testing.T) {
 		want      error
 	}{
 		{"nothing", "", errNoReply},
+		{"blank line first", "\r\n" + ok + "Content-Length: 0\r\n\r\n", errStatusLine},
 		{"cut", ok + "Content-Le", io.ErrUnexpectedEOF},
 		{"garbage", "\x16\x03\x01\x00 not http at all", errStatusLine},
 		{"another protocol", "SSH-2.0-OpenSSH_9.2\r\n\r\n", errStatusLine},
