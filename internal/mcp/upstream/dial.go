@@ -1,0 +1,97 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/fairlead/fairlead/internal/mcp"
+	"github.com/fairlead/fairlead/internal/netguard"
+)
+
+// dialURL opens a session over HTTP: the stateless era first, then the handshake, then HTTP+SSE, unless config or memory
+// know better.
+func (d *Dialer) dialURL(ctx context.Context, t target) (*session, error) {
+	if u, err := url.Parse(t.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, &mcp.Unavailable{Message: "the server's URL is not an http or https URL"}
+	}
+	if t.Transport == "sse" {
+		return d.dialSSE(ctx, t)
+	}
+	known, ok := d.remembered(t.URL)
+	s, err := d.dialEra(ctx, t, known)
+	if err != nil && ok && !hopeless(ctx, err) {
+		d.forget(t.URL)
+		s, err = d.dialEra(ctx, t, era{})
+	}
+	return s, err
+}
+
+// hopeless reports whether another way to open the session would fail alike.
+func hopeless(ctx context.Context, err error) bool {
+	if e, ok := errors.AsType[*mcp.LostError](err); ok && e.Unsent {
+		return true
+	}
+	return ctx.Err() != nil || refusedByGuard(err)
+}
+
+func refusedByGuard(err error) bool { return errors.Is(err, netguard.ErrRefused) }
+
+// dialEra tries one way after the other.
+func (d *Dialer) dialEra(ctx context.Context, t target, known era) (*session, error) {
+	if known.sse && t.Transport != "http" {
+		return d.dialSSE(ctx, t)
+	}
+	if t.pinned() >= revModern {
+		return d.dialModern(ctx, t, 0)
+	}
+	if t.pinned() == "" && !known.legacy {
+		s, err := d.dialModern(ctx, t, d.o.Probe)
+		if err == nil || !errors.Is(err, errOtherEra) || ctx.Err() != nil {
+			return s, err
+		}
+	}
+	s, err := d.dialLegacy(ctx, t)
+	if err == nil || hopeless(ctx, err) {
+		return s, err
+	}
+	if t.pinned() == "" && modernAfterAll(err) {
+		return d.adoptModern(t), nil
+	}
+	if e, ok := errors.AsType[*httpError](err); ok && t.Transport != "http" && (e.status == 400 || e.status == 404 || e.status == 405) {
+		if s, serr := d.dialSSE(ctx, t); serr == nil {
+			return s, nil
+		}
+	}
+	return nil, err
+}
+
+// webSession returns a session over streamable HTTP whose era is not settled yet.
+func (d *Dialer) webSession(t target) (*session, *web) {
+	log := d.o.Log.With("mcp_server", t.Name)
+	s := &session{peer: newPeer(log, d.o, t.changed), o: d.o, log: log, http: true}
+	w := &web{p: s.peer, o: d.o, client: d.client(t), url: t.URL, base: t.headers()}
+	s.t, s.reply = w, w.answer
+	return s, w
+}
+
+// client returns the client that may connect to a server.
+func (d *Dialer) client(t target) *http.Client {
+	if t.External {
+		return d.guarded
+	}
+	return d.own
+}
+
+// headers joins the config's headers and the caller's; the caller's win.
+func (t target) headers() http.Header {
+	h := make(http.Header, len(t.Headers)+len(t.caller))
+	for k, v := range t.Headers {
+		h.Set(k, v)
+	}
+	for k, v := range t.caller {
+		h[http.CanonicalHeaderKey(k)] = v
+	}
+	return h
+}

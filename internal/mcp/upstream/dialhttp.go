@@ -1,0 +1,41 @@
+package upstream
+
+import (
+	"context"
+	"time"
+)
+
+// dialModern opens a session of the stateless era.
+func (d *Dialer) dialModern(ctx context.Context, t target, timeout time.Duration) (*session, error) {
+	s, w := d.webSession(t)
+	w.rev = revModern
+	if err := s.discover(ctx, timeout); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	d.remember(t.URL, era{})
+	s.listen(w.spawn)
+	return s, nil
+}
+
+// adoptModern returns a session of the stateless era with a server that knows neither discovery nor the handshake.
+func (d *Dialer) adoptModern(t target) *session {
+	s, w := d.webSession(t)
+	s.rev, w.rev, s.tools = revModern, revModern, true
+	return s
+}
+
+// dialLegacy opens a session by the handshake.
+func (d *Dialer) dialLegacy(ctx context.Context, t target) (*session, error) {
+	s, w := d.webSession(t)
+	if err := s.initialize(ctx, t.legacyRevision()); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	d.remember(t.URL, era{legacy: true})
+	w.stand()
+	return s, nil
+}
+
+// spawn runs f, which ends with the session.
+func (t *web) spawn(f func()) { t.wg.Go(f) }

@@ -1,0 +1,106 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/jsonrpc"
+	"github.com/fairlead/fairlead/internal/mcp"
+)
+
+// errOtherEra says that a server did not answer the first request of the stateless era as one that speaks it.
+var errOtherEra error = &mcp.Unavailable{Message: "the server does not speak the protocol revision " + revModern}
+
+// discover asks whether the server speaks the stateless era. A timeout of 0 leaves it to ctx. errOtherEra is the answer
+// no, for whatever reason; other errors leave it open.
+func (s *session) discover(ctx context.Context, timeout time.Duration) error {
+	s.rev = revModern
+	wait := ctx
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	res, err := s.do(wait, request{method: "server/discover"})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && wait.Err() != nil:
+		return fmt.Errorf("%w: no answer within %v", errOtherEra, timeout)
+	case err != nil:
+		return s.otherEra(err)
+	}
+	for v := range jsonedit.Elements(jsonedit.Get(res, "supportedVersions")) {
+		if name, _ := jsonedit.Unquote(v); name == revModern {
+			s.capabilities(res)
+			return nil
+		}
+	}
+	return errOtherEra
+}
+
+// otherEra classes the error of a probe.
+func (s *session) otherEra(err error) error {
+	if e, ok := errors.AsType[*httpError](err); ok {
+		switch {
+		case e.status == 401 || e.status == 403 || e.status == 429 || e.status >= 501 || e.status/100 == 3:
+			return err // nothing to do with eras
+		default:
+			return errors.Join(errOtherEra, err)
+		}
+	}
+	if e, ok := errors.AsType[*mcp.LostError](err); ok && (e.Unsent || !s.http) {
+		return err
+	}
+	return errors.Join(errOtherEra, err)
+}
+
+// capabilities reads what a server says of itself in its first result.
+func (s *session) capabilities(res []byte) {
+	tools := jsonedit.Get(res, "capabilities", "tools")
+	s.tools = jsonedit.Kind(tools) == '{'
+	s.changes, _ = jsonedit.Bool(jsonedit.Get(tools, "listChanged"))
+}
+
+// initialize opens the session of a server of the older era. want is the revision to ask for.
+func (s *session) initialize(ctx context.Context, want string) error {
+	s.rev = want
+	params := jsonedit.AppendQuote([]byte(`"protocolVersion":`), want)
+	params = s.o.appendInfo(append(params, `,"capabilities":{},"clientInfo":`...))
+	res, err := s.do(ctx, request{method: "initialize", params: append(params, ',')})
+	if err != nil {
+		return err
+	}
+	rev, _ := jsonedit.Unquote(jsonedit.Get(res, "protocolVersion"))
+	if len(rev) != len(revFirst) || rev < revFirst || rev >= revModern {
+		return &mcp.Unavailable{Message: fmt.Sprintf("the server chose the protocol revision %.20q, which is not known here", rev)}
+	}
+	s.rev = rev
+	s.capabilities(res)
+	if h, ok := s.t.(interface{ settle(rev string) }); ok {
+		h.settle(rev)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Brief)
+	defer cancel()
+	if err := s.t.send(ctx, jsonrpc.AppendNotification(nil, "notifications/initialized", nil)); err != nil {
+		s.log.Debug("an MCP server refused a notification", "error", err)
+	}
+	return nil
+}
+
+// legacyRevision is the revision that initialize asks for.
+func (t target) legacyRevision() string {
+	if p := t.pinned(); p != "" {
+		return p
+	}
+	return revLegacy
+}
+
+// modernAfterAll reports whether a server refused initialize because it speaks the stateless era only.
+func modernAfterAll(err error) bool {
+	code := rpcCode(err)
+	return code == codeUnsupported || code == jsonrpc.CodeMethodNotFound
+}
