@@ -1,0 +1,43 @@
+// What the clients share: where to go, a fetch that counts, and the one line of JSON that says what was seen.
+const env = process.env;
+
+export const baseURL = env.BASE_URL;
+export const apiKey = env.API_KEY;
+export const model = env.MODEL;
+export const prompt = env.PROMPT;
+export const mcpServers = env.MCP_SERVERS;
+
+export const mcpTool = {
+  type: 'mcp',
+  server_label: 'tools',
+  server_url: `fairlead/mcp/${mcpServers}`,
+  require_approval: 'never',
+};
+
+let requests = 0;
+const errors = [];
+
+export function countingFetch(input, init) {
+  requests++;
+  return fetch(input, init);
+}
+
+export function failed(error) {
+  errors.push(String(error?.message ?? error));
+}
+
+// report prints {client, text, finish, usage, requests, errors, …}; usage as {input, output}.
+export function report(client, seen) {
+  console.log(JSON.stringify({ client, ...seen, requests, errors }));
+}
+
+// run catches what main throws, so that the line is printed whatever happens.
+export async function run(client, main) {
+  let seen = {};
+  try {
+    seen = await main();
+  } catch (error) {
+    failed(error);
+  }
+  report(client, seen);
+}
