@@ -83,7 +83,7 @@ func (o *Object) Delete(edits []Edit, doc []byte, key string) []Edit {
 	if !m.Found() || covered(edits, m) {
 		return edits
 	}
-	edits = slices.DeleteFunc(edits, func(e Edit) bool { return e.Start >= m.Start && e.End <= m.End })
+	edits = slices.DeleteFunc(edits, func(e Edit) bool { return e.Start >= m.Start && e.Start < m.End })
 	next := space(doc, m.End)
 	if doc[next] == ',' {
 		i := slices.IndexFunc(edits, func(e Edit) bool { return e.Start == next && len(e.Text) == 0 })

@@ -54,16 +54,17 @@ func joinObjects(dst, a, b []byte, join func(dst, key, va, vb []byte) []byte) []
 		dst = append(dst, key...)
 		dst = append(dst, '"', ':')
 	}
+	inA, inB := indexOf(a), indexOf(b)
 	for key, va := range Members(a) {
 		name(key)
-		if vb := rawLookup(b, key); vb != nil {
+		if vb := inB.find(key); vb != nil {
 			dst = join(dst, key, va, vb)
 		} else {
 			dst = append(dst, va...)
 		}
 	}
 	for key, vb := range Members(b) {
-		if rawLookup(a, key) == nil {
+		if inA.find(key) == nil {
 			name(key)
 			dst = append(dst, vb...)
 		}
@@ -71,9 +72,32 @@ func joinObjects(dst, a, b []byte, join func(dst, key, va, vb []byte) []byte) []
 	return append(dst, '}')
 }
 
-// rawLookup finds a key by its raw text: both objects come from one peer, which writes a key in one way.
-func rawLookup(obj, key []byte) []byte {
-	for k, v := range Members(obj) {
+// An index finds the members of an object by the raw text of their keys: both objects come from one peer, which writes a key in one way.
+// Large objects get a map, so that joining them takes no quadratic time.
+type index struct {
+	obj  []byte
+	more map[string][]byte
+}
+
+func indexOf(obj []byte) index {
+	x := index{obj: obj}
+	if len(obj) > 4<<10 {
+		x.more = make(map[string][]byte)
+		for k, v := range Members(obj) {
+			if _, ok := x.more[string(k)]; !ok {
+				x.more[string(k)] = v
+			}
+		}
+	}
+	return x
+}
+
+// find returns the value of the first member with this key, or nil.
+func (x *index) find(key []byte) []byte {
+	if x.more != nil {
+		return x.more[string(key)]
+	}
+	for k, v := range Members(x.obj) {
 		if bytes.Equal(k, key) {
 			return v
 		}
@@ -124,32 +148,28 @@ func whole(key []byte) bool {
 
 func mergeArrays(dst, a, b []byte, depth int) []byte {
 	var list [][]byte
-	for v := range Elements(a) {
+	place := make(map[int64]int) // by index, the place of the first such element in list
+	put := func(v []byte) {
+		n, ok := Int(Get(v, "index"))
+		at, known := place[n]
+		switch {
+		case ok && known:
+			list[at] = merge(nil, list[at], v, depth-1)
+			return
+		case ok:
+			place[n] = len(list)
+		}
 		list = append(list, v)
 	}
+	for v := range Elements(a) {
+		put(v)
+	}
 	for v := range Elements(b) {
-		if at := sameIndex(list, v); at >= 0 {
-			list[at] = merge(nil, list[at], v, depth-1)
-		} else {
-			list = append(list, v)
-		}
+		put(v)
 	}
 	dst = append(dst, '[')
 	dst = append(dst, bytes.Join(list, []byte{','})...)
 	return append(dst, ']')
-}
-
-func sameIndex(list [][]byte, v []byte) int {
-	want, ok := Int(Get(v, "index"))
-	if !ok {
-		return -1
-	}
-	for i, e := range list {
-		if n, ok := Int(Get(e, "index")); ok && n == want {
-			return i
-		}
-	}
-	return -1
 }
 
 // Compact appends v to dst without white space between its tokens. Strings and numbers stay as they are.

@@ -72,15 +72,15 @@ func TestScanSyntax(t *testing.T) {
 
 func TestScanAmbiguous(t *testing.T) {
 	for doc, key := range map[string]string{
-		`{"model":1,"x":2,"model":1}`:                  "model",
-		`{"Model":1}`:                                  "model",
-		`{"model":1,"MODEL":2}`:                        "model",
-		`{"mod\u0065l":1}`:                             "model",
-		`{"\u004dodel":1}`:                             "model",
-		"{\"\u017Ftream\":1}":                          "stream",
-		`{"\u017ftream":1}`:                            "stream",
-		"{\"tool\u017F\":1}":                           "tools",
-		`{"N":1}`:                                      "n",
+		`{"model":1,"x":2,"model":1}`: "model",
+		`{"Model":1}`:                 "model",
+		`{"model":1,"MODEL":2}`:       "model",
+		`{"mod\u0065l":1}`:            "model",
+		`{"\u004dodel":1}`:            "model",
+		"{\"\u017Ftream\":1}":         "stream",
+		`{"\u017ftream":1}`:           "stream",
+		"{\"tool\u017F\":1}":          "tools",
+		`{"N":1}`:                     "n",
 		`{"tools":[],"tool_choice":1,"TOOL_CHOICE":1}`: "tool_choice",
 	} {
 		_, err := Scan([]byte(doc), chatKeys)

@@ -11,7 +11,7 @@ type Splitter struct {
 	in   buffer
 	seen int  // where in the unfinished frame the search goes on: at the start of a line, or inside it
 	head int  // where in the unfinished frame its unfinished line starts
-	crlf bool // the line before the unfinished one ended in \r\n
+	cr   bool // the line before the unfinished one ended in a \r alone
 	bom  bool // the start of the stream is behind us
 }
 
@@ -41,7 +41,7 @@ func (s *Splitter) Ready() bool { return s.frame() > 0 }
 func (s *Splitter) take(n int) []byte {
 	f := s.in.bytes()[:n:n]
 	s.in.start += n
-	s.seen, s.head, s.crlf = 0, 0, false
+	s.seen, s.head, s.cr = 0, 0, false
 	s.bom = true
 	return f
 }
@@ -60,8 +60,8 @@ func (s *Splitter) frame() int {
 		}
 		lone := next == end+1 && b[end] == '\r'
 		if end == s.head {
-			if lone && next == len(b) && s.crlf && s.in.err == nil {
-				s.seen = end // a peer that writes \r\n will send the \n
+			if lone && next == len(b) && !s.cr && s.in.err == nil {
+				s.seen = end // a peer that writes no line with \r alone will send the \n
 				return 0
 			}
 			return next
@@ -70,7 +70,7 @@ func (s *Splitter) frame() int {
 			s.seen = end // whether this is \r\n decides where the next line starts
 			return 0
 		}
-		s.crlf = next == end+2
+		s.cr = lone
 		s.head, s.seen = next, next
 	}
 }
