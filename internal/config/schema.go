@@ -8,7 +8,7 @@ import (
 // Schema returns a JSON Schema of the file, for editors. It is made from the table that the decoder reads; what needs a
 // look at more than one value is left to Parse.
 func Schema() []byte {
-	s := group{configFields(new(Config))}.schema()
+	s := group{configFields(Default())}.schema()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "Fairlead configuration"
 	b, err := json.Marshal(s, json.Deterministic(true), jsontext.WithIndent("  "))
@@ -39,4 +39,12 @@ func (g group) schema() map[string]any {
 // orVariable lets a value that is no free text be written as ${NAME}.
 func orVariable(s map[string]any) map[string]any {
 	return map[string]any{"anyOf": []any{s, map[string]any{"type": "string", "pattern": `\$\{`}}}
+}
+
+// withDefault adds the default to a schema, unless it is the type's zero.
+func withDefault[T comparable](s map[string]any, v T) map[string]any {
+	if v != *new(T) {
+		s["default"] = v
+	}
+	return s
 }

@@ -30,7 +30,7 @@ func parseSize(s string, most int64) (int64, string) {
 	case n <= 0:
 		return 0, "must be more than zero"
 	case n > math.MaxInt64/unit || n*unit > most:
-		return 0, "must be at most " + strconv.FormatInt(most>>20, 10) + "MiB"
+		return 0, "must be at most " + formatSize(most)
 	}
 	return n * unit, ""
 }
@@ -53,4 +53,30 @@ func unitBytes(unit string) int64 {
 		return 1 << 30
 	}
 	return 0
+}
+
+// formatDuration writes t as a person would in the file; empty for zero.
+func formatDuration(t time.Duration) string {
+	switch {
+	case t == 0:
+		return ""
+	case t%time.Hour == 0:
+		return strconv.FormatInt(int64(t/time.Hour), 10) + "h"
+	case t%time.Minute == 0:
+		return strconv.FormatInt(int64(t/time.Minute), 10) + "m"
+	}
+	return t.String()
+}
+
+// formatSize writes n as a person would in the file; empty for zero.
+func formatSize(n int64) string {
+	for _, u := range []string{"GiB", "MiB", "KiB"} {
+		if b := unitBytes(u); n > 0 && n%b == 0 {
+			return strconv.FormatInt(n/b, 10) + u
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10) + "B"
 }

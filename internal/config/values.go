@@ -69,7 +69,7 @@ func instead(wrong, raw string) string {
 	return fmt.Sprintf(", not %q", clip(raw))
 }
 
-func (t text) schema() map[string]any { return map[string]any{"type": "string"} }
+func (t text) schema() map[string]any { return withDefault(map[string]any{"type": "string"}, *t.to) }
 
 // address is a text that may hold a secret (a query, a user): messages never quote it.
 type address struct {
@@ -122,7 +122,9 @@ func (c choice) read(d *decoder, path string, n *yaml.Node) {
 	}}.read(d, path, n)
 }
 
-func (c choice) schema() map[string]any { return orVariable(map[string]any{"enum": c.allowed}) }
+func (c choice) schema() map[string]any {
+	return withDefault(orVariable(map[string]any{"enum": c.allowed}), *c.to)
+}
 
 // truth is true or false.
 type truth struct{ to *bool }
@@ -142,7 +144,11 @@ func (f truth) read(d *decoder, path string, n *yaml.Node) {
 	}
 }
 
-func (f truth) schema() map[string]any { return orVariable(map[string]any{"type": "boolean"}) }
+func (f truth) schema() map[string]any {
+	s := orVariable(map[string]any{"type": "boolean"})
+	s["default"] = *f.to
+	return s
+}
 
 // count is a whole number from 1 to most.
 type count struct {
@@ -165,7 +171,7 @@ func (c count) read(d *decoder, path string, n *yaml.Node) {
 }
 
 func (c count) schema() map[string]any {
-	return orVariable(map[string]any{"type": "integer", "minimum": 1, "maximum": c.most})
+	return withDefault(orVariable(map[string]any{"type": "integer", "minimum": 1, "maximum": c.most}), *c.to)
 }
 
 // duration is a time span with units.
@@ -185,7 +191,8 @@ func (v duration) read(d *decoder, path string, n *yaml.Node) {
 }
 
 func (v duration) schema() map[string]any {
-	return orVariable(map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, "examples": []string{"30s", "5m"}})
+	s := orVariable(map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, "examples": []string{"30s", "5m"}})
+	return withDefault(s, formatDuration(*v.to))
 }
 
 // size is a number of bytes with a unit.
@@ -208,7 +215,8 @@ func (v size) read(d *decoder, path string, n *yaml.Node) {
 }
 
 func (v size) schema() map[string]any {
-	return orVariable(map[string]any{"type": "string", "pattern": `^[0-9]+ ?(B|KB|MB|GB|KiB|MiB|GiB)$`, "examples": []string{"256KiB", "32MiB"}})
+	s := orVariable(map[string]any{"type": "string", "pattern": `^[0-9]+ ?(B|KB|MB|GB|KiB|MiB|GiB)$`, "examples": []string{"256KiB", "32MiB"}})
+	return withDefault(s, formatSize(*v.to))
 }
 
 // texts is a list of texts.
@@ -336,7 +344,8 @@ func (l list[T]) read(d *decoder, path string, n *yaml.Node) {
 }
 
 func (l list[T]) schema() map[string]any {
-	return map[string]any{"type": "array", "items": group{l.fields(new(T))}.schema()}
+	zero := l.zero
+	return map[string]any{"type": "array", "items": group{l.fields(&zero)}.schema()}
 }
 
 // named is a mapping of names to mappings, kept in the order of the file.
@@ -364,7 +373,8 @@ func (m named[T]) read(d *decoder, path string, n *yaml.Node) {
 }
 
 func (m named[T]) schema() map[string]any {
-	return map[string]any{"type": "object", "additionalProperties": group{m.fields(new(T))}.schema()}
+	zero := m.zero("")
+	return map[string]any{"type": "object", "additionalProperties": group{m.fields(&zero)}.schema()}
 }
 
 // folded is a text that is kept in lower case.
