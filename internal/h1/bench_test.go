@@ -3,6 +3,7 @@ package h1
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -43,7 +44,7 @@ func once(rt http.RoundTripper, req *http.Request, sink []byte) (n int, err erro
 		n += m
 	}
 	_ = resp.Body.Close()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return n, err

@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"io"
 	"net/http"
 )
@@ -67,7 +68,7 @@ func (b *replyBody) Read(p []byte) (int, error) {
 	if err != nil {
 		next = closed
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		b.after = gone
 	}
 	switch {
@@ -76,7 +77,7 @@ func (b *replyBody) Read(p []byte) (int, error) {
 		b.state.Store(closed)
 		return n, http.ErrBodyReadAfterClose
 	case err != nil:
-		b.conn.release(err == io.EOF && b.keep)
+		b.conn.release(errors.Is(err, io.EOF) && b.keep)
 		return n, b.failed(err)
 	}
 	return n, nil
@@ -88,11 +89,11 @@ const gone part = 255
 // failed is err as the caller sees it: plain where io says what it means.
 func (b *replyBody) failed(err error) error {
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return err
 	case b.ctx.Err() != nil:
 		return failed(b.ctx, Body, err)
-	case err == io.ErrUnexpectedEOF:
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	}
 	return &Error{Body, err}
@@ -137,7 +138,7 @@ func (b *replyBody) drained() bool {
 			return false
 		}
 		if more, err := b.advance(false); more || err != nil {
-			return err == io.EOF
+			return errors.Is(err, io.EOF)
 		}
 	}
 }
@@ -159,6 +160,8 @@ func (b *replyBody) read(p []byte) (n int, err error) {
 		return 0, nil
 	}
 	switch b.kind {
+	default:
+		return b.some(p)
 	case chunked:
 		return b.readChunks(p)
 	case sized:
@@ -169,12 +172,11 @@ func (b *replyBody) read(p []byte) (n int, err error) {
 		if b.took(int64(n)); b.left == 0 {
 			return n, io.EOF
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return n, err
 	}
-	return b.some(p)
 }
 
 // some copies from the buffer, or reads past it when it is empty.
@@ -244,6 +246,8 @@ func (b *replyBody) advance(block bool) (more bool, err error) {
 			if b.lines++; b.lines > maxTrailers {
 				return false, errTrailer
 			}
+		default:
+			return false, errChunk // unreachable
 		}
 	}
 	return false, nil
@@ -255,8 +259,9 @@ func (b *replyBody) lineLimit() int {
 		return 2
 	case trailers:
 		return readSize - 1
+	default:
+		return maxChunkLine
 	}
-	return maxChunkLine
 }
 
 // parseSize reads "1f;name=value".

@@ -219,7 +219,7 @@ func TestRefusedRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			req := post(t, t.Context(), "http://model.test/", "secret")
 			edit(req)
-			_, err := tr.RoundTrip(req) //nolint:bodyclose // there is none
+			_, err := tr.RoundTrip(req)
 			e, ok := errors.AsType[*Error](err)
 			if !ok || e.Phase != Check || name != "method" && strings.Contains(err.Error(), "secret") {
 				t.Errorf("error %v", err)
@@ -235,7 +235,7 @@ func TestBodyLengthMismatch(t *testing.T) {
 		for _, r := range []io.Reader{strings.NewReader("four"), struct{ io.Reader }{strings.NewReader("four")}} {
 			req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.url(), r)
 			req.ContentLength = n
-			_, err := tr.RoundTrip(req) //nolint:bodyclose // there is none
+			_, err := tr.RoundTrip(req)
 			if !errors.Is(err, errBodyShort) && !errors.Is(err, errBodyLong) {
 				t.Errorf("length %d: error %v", n, err)
 			}
@@ -244,7 +244,7 @@ func TestBodyLengthMismatch(t *testing.T) {
 	broken := errors.New("broken")
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.url(), io.MultiReader(strings.NewReader("a"), errReader{io.ErrUnexpectedEOF}, errReader{broken}))
 	req.ContentLength = 5
-	if _, err := tr.RoundTrip(req); !errors.Is(err, io.ErrUnexpectedEOF) { //nolint:bodyclose // there is none
+	if _, err := tr.RoundTrip(req); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("error %v, want the body's", err)
 	}
 }
@@ -286,7 +286,7 @@ func TestFallback(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 	}
-	if _, err := tr.RoundTrip(post(t, t.Context(), "http://model.test/", "{}")); err == nil || used != 1 { //nolint:bodyclose // there is none
+	if _, err := tr.RoundTrip(post(t, t.Context(), "http://model.test/", "{}")); err == nil || used != 1 {
 		t.Errorf("an ordinary request: fallback used %d times, error %v", used, err)
 	}
 }
@@ -326,7 +326,7 @@ func TestTLS(t *testing.T) {
 	if conns.Load() != 1 {
 		t.Errorf("%d connections, want 1", conns.Load())
 	}
-	_, err := client(t, Options{}).RoundTrip(post(t, t.Context(), srv.URL, "{}")) //nolint:bodyclose // there is none
+	_, err := client(t, Options{}).RoundTrip(post(t, t.Context(), srv.URL, "{}"))
 	if e, ok := errors.AsType[*Error](err); !ok || e.Phase != Dial {
 		t.Errorf("unknown authority: error %v", err)
 	}

@@ -229,6 +229,7 @@ func TestCancel(t *testing.T) {
 				case Body:
 					_, _, _ = readRequest(c)
 					_, _ = io.WriteString(c, ok+"Content-Length: 9\r\n\r\nhi")
+				default:
 				}
 				_, _ = io.Copy(io.Discard, c) // ends when the client closes
 			})
@@ -264,7 +265,7 @@ func TestCancel(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
-	_, err := client(t, Options{}).RoundTrip(post(t, ctx, "http://model.test/", "{}")) //nolint:bodyclose // there is none
+	_, err := client(t, Options{}).RoundTrip(post(t, ctx, "http://model.test/", "{}"))
 	if !errors.Is(err, why) {
 		t.Errorf("ended before it began: %v", err)
 	}
@@ -302,7 +303,7 @@ func TestTimeouts(t *testing.T) {
 					defer cancel()
 				}
 				start := time.Now()
-				_, err := client(t, tt.o).RoundTrip(post(t, ctx, "http://model.test/", "{}")) //nolint:bodyclose // there is none
+				_, err := client(t, tt.o).RoundTrip(post(t, ctx, "http://model.test/", "{}"))
 				e, ok := errors.AsType[*Error](err)
 				if !ok || e.Phase != tt.phase || !e.Timeout() {
 					t.Errorf("error %v", err)

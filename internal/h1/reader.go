@@ -2,6 +2,7 @@ package h1
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -82,7 +83,7 @@ func (b *reader) head() ([]byte, error) {
 
 func headEnd(err error, seen int) error {
 	switch {
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return err
 	case seen == 0:
 		return errNoReply
@@ -114,7 +115,7 @@ func (b *reader) line(max int, block bool) (p []byte, more bool, err error) {
 }
 
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

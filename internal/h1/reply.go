@@ -162,28 +162,28 @@ func (r *reply) frame(method string) (frames, error) {
 		delete(h, "Transfer-Encoding")
 		r.TransferEncoding = []string{"chunked"}
 	}
-	switch {
-	case len(h["Connection"]) > 0:
-		r.Close = hasToken(h["Connection"], "close") || r.ProtoMinor == 0 && !hasToken(h["Connection"], "keep-alive")
-	default:
-		r.Close = r.ProtoMinor == 0
-	}
+	r.Close = hasToken(h["Connection"], "close") || r.ProtoMinor == 0 && !hasToken(h["Connection"], "keep-alive")
 	r.ContentLength = length
+	return r.end(method, len(te) > 0), nil
+}
+
+// end is how the body ends, from the length and the encoding.
+func (r *reply) end(method string, coded bool) frames {
 	switch {
 	case method == http.MethodHead:
-		return frames{kind: empty}, nil
+		return frames{kind: empty}
 	case r.StatusCode == http.StatusNoContent || r.StatusCode == http.StatusNotModified:
 		r.ContentLength = 0
-		return frames{kind: empty}, nil
-	case len(te) > 0:
-		return frames{kind: chunked}, nil
-	case length == 0:
-		return frames{kind: empty}, nil
-	case length > 0:
-		return frames{kind: sized, left: length}, nil
+		return frames{kind: empty}
+	case coded:
+		return frames{kind: chunked}
+	case r.ContentLength == 0:
+		return frames{kind: empty}
+	case r.ContentLength > 0:
+		return frames{kind: sized, left: r.ContentLength}
 	}
 	r.Close = true
-	return frames{kind: toEOF}, nil
+	return frames{kind: toEOF}
 }
 
 // contentLength is -1 without the field. The same length twice is taken, a list in one field is not.

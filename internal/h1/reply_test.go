@@ -31,13 +31,14 @@ func (s *stored) Close() error                { s.closed = true; return nil }
 func (s *stored) SetDeadline(time.Time) error { return nil }
 
 // exchangeStored is the reply to a request with that method, as r gives it.
-func exchangeStored(t testing.TB, method string, r io.Reader) (*http.Response, *stored, error) {
+func exchangeStored(tb testing.TB, method string, r io.Reader) (*http.Response, *stored, error) {
+	tb.Helper()
 	s := &stored{Reader: r}
 	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) { return s, nil }})
-	t.Cleanup(tr.CloseIdleConnections)
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://model.test/", nil)
+	tb.Cleanup(tr.CloseIdleConnections)
+	req, err := http.NewRequestWithContext(tb.Context(), method, "http://model.test/", nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	resp, err := tr.RoundTrip(req)
 	return resp, s, err
@@ -170,7 +171,7 @@ func TestHostileHeads(t *testing.T) {
 	for _, tt := range tests {
 		for name, wrap := range map[string]func(io.Reader) io.Reader{"at once": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader} {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
-				_, conn, err := exchangeStored(t, "POST", wrap(strings.NewReader(tt.raw))) //nolint:bodyclose // there is none
+				_, conn, err := exchangeStored(t, "POST", wrap(strings.NewReader(tt.raw)))
 				if e, ok := errors.AsType[*Error](err); !ok || e.Phase != Head || !errors.Is(err, tt.want) {
 					t.Errorf("error %v, want %v", err, tt.want)
 				}
@@ -235,7 +236,7 @@ func FuzzReply(f *testing.F) {
 func readStd(method string, raw []byte) (*http.Response, error) {
 	b := bufio.NewReader(bytes.NewReader(raw))
 	for {
-		resp, err := http.ReadResponse(b, &http.Request{Method: method}) //nolint:bodyclose // it reads from memory
+		resp, err := http.ReadResponse(b, &http.Request{Method: method})
 		if err != nil || resp.StatusCode >= 200 {
 			return resp, err
 		}

@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -191,7 +192,7 @@ func (s *sender) copy(b body) error {
 			return errBodyLong
 		}
 		s.buf, s.left = s.buf[:len(s.buf)+n], s.left-int64(n)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
