@@ -1,0 +1,99 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestReferenceIsFresh holds docs/config.md to the table of keys.
+func TestReferenceIsFresh(t *testing.T) {
+	const path = "../../docs/config.md"
+	intro, err := os.ReadFile("testdata/reference.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	b.Write(intro)
+	section(&b, "The file", "", configFields(Default()))
+	if *update {
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil { //nolint:gosec // a published file
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, b.Bytes()) {
+		t.Errorf("%s is not what the table of keys says; run go test ./internal/config -update", path)
+	}
+}
+
+// section writes the keys of one mapping as a table, and then the mappings below it.
+func section(b *bytes.Buffer, title, path string, fields []field) {
+	fmt.Fprintf(b, "\n## %s\n\n| key | value | default | |\n| --- | --- | --- | --- |\n", title)
+	for _, f := range fields {
+		what, standard := describeValue(f.to)
+		if f.required {
+			standard = "required"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", f.name, what, standard, markdown.Replace(f.doc))
+	}
+	for _, f := range fields {
+		here := join(path, f.name)
+		switch v := f.to.(type) {
+		case group:
+			section(b, "`"+here+"`", here, v.fields)
+		case list[Model]:
+			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Model)))
+		case list[Key]:
+			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Key)))
+		case named[Server]:
+			s := v.zero("")
+			section(b, "Each of `"+here+"`", here+".NAME", v.fields(&s))
+		}
+	}
+}
+
+// describeValue says what a key takes, and what it has when the file does not name it.
+func describeValue(v value) (what, standard string) {
+	code := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return "`" + s + "`"
+	}
+	switch v := v.(type) {
+	case text:
+		return "text", code(*v.to)
+	case address:
+		return "URL", ""
+	case hidden:
+		return "secret text", ""
+	case choice:
+		return code(strings.Join(v.allowed, "`, `")), code(*v.to)
+	case truth:
+		return "`true`, `false`", code(fmt.Sprint(*v.to))
+	case count:
+		return fmt.Sprintf("1 to %d", v.most), strings.TrimPrefix(code(fmt.Sprint(*v.to)), "`0`")
+	case duration:
+		return "duration", code(formatDuration(*v.to))
+	case size:
+		return "size, at most " + formatSize(v.most), code(formatSize(*v.to))
+	case texts:
+		return "list of texts", ""
+	case pairs:
+		return "mapping of texts", ""
+	case named[Server]:
+		return "mapping by name", ""
+	case group:
+		return "mapping", ""
+	default:
+		return "list", ""
+	}
+}
+
+var markdown = strings.NewReplacer("|", `\|`, "*", `\*`, "<", "&lt;", "_", `\_`)
