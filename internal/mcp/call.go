@@ -1,0 +1,180 @@
+package mcp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/obs"
+)
+
+// Call runs one call on the server that its name stands for. Whatever becomes of it is a Result; the error is nil.
+//
+// A call whose session is lost is made once more on a new one if the server has certainly not begun it or says that the
+// tool may run twice; else the result says that the outcome is not known.
+func (b *Toolbox) Call(ctx context.Context, call llm.Call) (llm.Result, error) {
+	begun := time.Now()
+	res := b.call(ctx, &call)
+	res.CallID, res.Name, res.Duration = call.ID, call.Name, time.Since(begun).Milliseconds()
+	return res, nil
+}
+
+func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
+	r := b.routes[call.Name]
+	if r == nil {
+		return unknownTool(call.Name)
+	}
+	args, ok := arguments(call.Arguments)
+	if !ok {
+		return failed(r, "the arguments are not a JSON object; the tool was not called")
+	}
+	if !Admit(b.access, &r.pool.server, r.tool, args) {
+		return unknownTool(call.Name)
+	}
+	if r.ask {
+		return failed(r, "this call needs the client's approval; the tool was not called")
+	}
+	raw, err := b.run(ctx, r, args)
+	if err != nil {
+		return failed(r, cut(explain(r, err), b.c.o.ResultBytes))
+	}
+	res := convert(raw, b.c.o.ResultBytes)
+	res.Server, res.Tool = r.pool.server.Name, r.tool
+	return res
+}
+
+// arguments returns what a model wrote as a JSON object in one line. Nothing and null are no arguments.
+func arguments(text string) ([]byte, bool) {
+	raw := bytes.TrimSpace([]byte(text))
+	if len(raw) == 0 || string(raw) == "null" {
+		return []byte("{}"), true
+	}
+	if raw[0] != '{' || !jsonedit.Valid(raw) {
+		return nil, false
+	}
+	if bytes.ContainsAny(raw, "\n\r") {
+		raw = jsonedit.Compact(nil, raw)
+	}
+	return raw, true
+}
+
+func unknownTool(name string) llm.Result {
+	return llm.Result{Text: "Error: there is no tool named " + quote(name), IsError: true}
+}
+
+func failed(r *route, why string) llm.Result {
+	return llm.Result{Server: r.pool.server.Name, Tool: r.tool, Text: "Error: " + why, IsError: true}
+}
+
+// run makes the call, twice if need be.
+func (b *Toolbox) run(ctx context.Context, r *route, args []byte) ([]byte, error) {
+	s, err := r.pool.acquire(r.session)
+	if errors.Is(err, errGone) && !r.pool.server.External {
+		if p := b.c.pool(r.pool.server.Name); p != nil { // the config has changed while the request runs
+			s, err = p.acquire(r.session)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.release()
+	ctx, progress, done := s.p.limit(ctx)
+	defer done()
+	call := ToolCall{Name: r.tool, Arguments: args, Meta: trace(ctx), Headers: callHeaders(ctx, r.call), Progress: progress}
+	for try := 0; ; try++ {
+		sess, err := s.open(ctx)
+		if err != nil {
+			return nil, ended(ctx, err)
+		}
+		raw, err := sess.CallTool(ctx, call)
+		lost, gone := errors.AsType[*LostError](err)
+		if gone {
+			s.lost(sess, err)
+		}
+		switch {
+		case !gone:
+			return raw, ended(ctx, err)
+		case try > 0 || ctx.Err() != nil || !lost.Unsent && !r.safe:
+			return nil, err
+		}
+	}
+}
+
+// callTimeout is the cause of a call's end that took too long.
+type callTimeout struct{ after time.Duration }
+
+func (e *callTimeout) Error() string { return "no answer within " + e.after.String() }
+
+// limit bounds a call: by the server's time for one call, which each sign of progress starts anew, and by ctx.
+func (p *pool) limit(ctx context.Context) (_ context.Context, progress, done func()) {
+	release := func() {}
+	if _, ok := ctx.Deadline(); !ok {
+		ctx, release = withTimeout(ctx, p.c.o.MaxCallTime)
+	}
+	d := p.callTime()
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := time.AfterFunc(d, func() { cancel(&callTimeout{after: d}) })
+	return ctx, func() { t.Reset(d) }, func() {
+		t.Stop()
+		cancel(nil)
+		release()
+	}
+}
+
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, func()) {
+	return context.WithTimeoutCause(ctx, d, &callTimeout{after: d})
+}
+
+// ended puts the reason why a call was ended in place of what its transport says of that.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	if _, ok := errors.AsType[*RPCError](err); ok {
+		return err
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// explain says what became of a call, naming the server and never its address.
+func explain(r *route, err error) string {
+	name := r.pool.server.Name
+	if e, ok := errors.AsType[*RPCError](err); ok {
+		return e.Message
+	}
+	if e, ok := errors.AsType[*LostError](err); ok && !e.Unsent && !r.safe {
+		return "the connection to the MCP server " + name + " was lost while the tool ran (" + e.Message + "); it is not known whether the call took effect"
+	}
+	if e, ok := errors.AsType[*callTimeout](err); ok {
+		return "the MCP server " + name + " gave " + e.Error() + "; it is not known whether the call took effect"
+	}
+	return "the MCP server " + name + ": " + SafeMessage(err)
+}
+
+// trace is what a call's _meta says of the caller's trace.
+func trace(ctx context.Context) map[string]string {
+	c := obs.From(ctx)
+	if c.Traceparent == "" {
+		return nil
+	}
+	m := map[string]string{"traceparent": c.Traceparent}
+	if c.Tracestate != "" {
+		m["tracestate"] = c.Tracestate
+	}
+	return m
+}
+
+func callHeaders(ctx context.Context, own http.Header) http.Header {
+	h := http.Header{}
+	maps.Copy(h, own)
+	obs.From(ctx).Headers(h.Set)
+	return h
+}

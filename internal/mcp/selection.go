@@ -1,0 +1,214 @@
+package mcp
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// Selection is what a request asks for and brings along.
+type Selection struct {
+	Entries  []llm.MCPEntry // in the caller's order
+	Attached bool           // the entries come from the caller's key: that they come to nothing is no error
+	Access   Access
+	Header   http.Header                   // the client's: credentials, forwarded headers, x-mcp-servers
+	Key      string                        // the gateway's key as the client sent it, without "Bearer "; it is never sent to a server
+	Forward  func(name, value string) bool // whether a header that the config forwards may be sent; nil: any but the key
+	Hosts    []string                      // names of this gateway, with or without port: a server_url with one of them is ours
+	External []string                      // hosts that a server_url of its own may name: "host", "host:port", "*.domain", "*"
+	Own      []llm.Tool                    // the caller's own tools
+}
+
+// pick is a server that a selection comes to.
+type pick struct {
+	pool    *pool
+	entries []*llm.MCPEntry // those that name it, in the caller's order
+	session http.Header     // credentials
+	call    http.Header     // what goes with calls only
+}
+
+// picker finds the servers of a selection.
+type picker struct {
+	c       *Catalogue
+	sel     *Selection
+	config  []*pool // all of the config, in order
+	picks   []*pick // of the config in the config's order, then external ones as they come
+	widened bool    // an entry names no server
+	asked   []string
+	missing []string
+	param   string // of the first entry with a missing server
+}
+
+// pick resolves a selection. Servers that the caller may not use and servers that do not exist are one error.
+func (c *Catalogue) pick(sel *Selection) (*picker, error) {
+	p := &picker{c: c, sel: sel, config: c.pools()}
+	for _, q := range p.config {
+		p.picks = append(p.picks, &pick{pool: q})
+	}
+	for i := range sel.Entries {
+		if err := p.entry(&sel.Entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	p.only(narrowing(sel.Header), "x-mcp-servers", nil)
+	if p.missing != nil {
+		return nil, unavailable(p.param, p.missing)
+	}
+	p.picks = slices.DeleteFunc(p.picks, func(k *pick) bool { return len(k.entries) == 0 })
+	p.credentials()
+	return p, nil
+}
+
+func narrowing(h http.Header) []string {
+	names, _ := narrow(strings.Join(h.Values("X-Mcp-Servers"), ","))
+	return names
+}
+
+// entry adds an entry to the servers that it names.
+func (p *picker) entry(e *llm.MCPEntry) error {
+	sc, err := readScope(e, p.sel.Hosts)
+	if err != nil {
+		return err
+	}
+	if err := checkHeaders(e); err != nil {
+		return err
+	}
+	if sc.external != nil {
+		return p.externalEntry(e, sc)
+	}
+	if sc.bare {
+		if k := p.find(e.Label); e.Label != "" && k != nil {
+			sc.names = []string{e.Label}
+		}
+	}
+	if sc.names == nil {
+		p.widened = true
+		for _, k := range p.picks {
+			if p.may(k) {
+				k.entries = append(k.entries, e)
+			}
+		}
+	}
+	for _, name := range sc.names {
+		k := p.find(name)
+		if k == nil {
+			p.miss(field(e), name)
+			continue
+		}
+		if !slices.Contains(k.entries, e) {
+			k.entries = append(k.entries, e)
+		}
+		p.ask(k.pool.server.Name)
+	}
+	for name, v := range e.Headers {
+		if strings.EqualFold(name, "x-mcp-servers") {
+			names, _ := narrow(v)
+			p.only(names, e.Param+".headers", e)
+		}
+	}
+	return nil
+}
+
+// externalEntry adds an entry that names a server by its own address.
+func (p *picker) externalEntry(e *llm.MCPEntry, sc scope) error {
+	s, err := externalServer(e, sc.external, p.sel.External)
+	if err != nil {
+		return err
+	}
+	for _, k := range p.picks {
+		if k.pool.server.External && k.pool.server.URL == s.URL {
+			k.entries = append(k.entries, e)
+			return nil
+		}
+	}
+	taken := names{}
+	for _, k := range p.picks {
+		taken[fold(k.pool.server.Name)] = true
+	}
+	for base := s.Name; taken[fold(s.Name)]; {
+		s.Name = base + "_external"
+		base = s.Name
+	}
+	s.Prefix = s.Name
+	q, err := p.c.externalPool(s)
+	if err != nil {
+		return &fault.Error{Kind: fault.Unavailable, Op: "mcp.Open", Code: "overloaded", Message: SafeMessage(err), Err: err}
+	}
+	k := &pick{pool: q, entries: []*llm.MCPEntry{e}}
+	if !p.may(k) {
+		p.miss(field(e), s.Name)
+		return nil
+	}
+	p.picks = append(p.picks, k)
+	p.ask(s.Name)
+	return nil
+}
+
+// only keeps an entry, or every entry when e is nil, on the servers named. No names: everything stays.
+func (p *picker) only(list []string, param string, e *llm.MCPEntry) {
+	if len(list) == 0 {
+		return
+	}
+	keep := map[*pick]bool{}
+	for _, name := range list {
+		if k := p.find(name); k != nil {
+			keep[k] = true
+		} else {
+			p.miss(param, name)
+		}
+	}
+	for _, k := range p.picks {
+		if !keep[k] {
+			k.entries = slices.DeleteFunc(k.entries, func(f *llm.MCPEntry) bool { return e == nil || f == e })
+		}
+	}
+}
+
+// find returns the server with this name, if the caller may use it.
+func (p *picker) find(name string) *pick {
+	for _, k := range p.picks {
+		if fold(k.pool.server.Name) == fold(name) {
+			if p.may(k) {
+				return k
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func (p *picker) may(k *pick) bool { return Admit(p.sel.Access, &k.pool.server, "", nil) }
+
+func (p *picker) miss(param, name string) {
+	if p.missing == nil {
+		p.param = param
+	}
+	if !slices.Contains(p.missing, name) {
+		p.missing = append(p.missing, name)
+	}
+}
+
+func (p *picker) ask(name string) {
+	if !slices.Contains(p.asked, name) {
+		p.asked = append(p.asked, name)
+	}
+}
+
+// credentials gives each server what the request brings for it.
+func (p *picker) credentials() {
+	cr := &credentials{header: p.sel.Header, key: p.sel.Key, may: p.sel.Forward}
+	for _, q := range p.config {
+		cr.names = append(cr.names, q.server.Name)
+	}
+	for _, k := range p.picks {
+		if k.pool.server.External {
+			cr.names = append(cr.names, k.pool.server.Name)
+		}
+	}
+	for _, k := range p.picks {
+		k.session, k.call = cr.forServer(&k.pool.server, k.entries)
+	}
+}

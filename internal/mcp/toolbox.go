@@ -1,0 +1,214 @@
+package mcp
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// Toolbox is what one request may use: tools of servers under their offered names, frozen when it was opened. It needs no
+// closing. Its methods may be called side by side.
+type Toolbox struct {
+	c      *Catalogue
+	access Access
+	tools  []llm.Tool
+	routes map[string]*route // by offered name
+	errors []llm.ServerError
+}
+
+// route says who runs a tool.
+type route struct {
+	pool    *pool
+	session http.Header
+	call    http.Header
+	tool    string
+	safe    bool // may run twice
+	ask     bool // the client decides
+}
+
+// Tools are the tools as offered, servers in the config's order and each server's own order.
+func (b *Toolbox) Tools() []llm.Tool { return b.tools }
+
+// Errors are the servers whose tools could not be listed.
+func (b *Toolbox) Errors() []llm.ServerError { return b.errors }
+
+// Open lists the servers that a selection comes to, all at once, and gives their tools names. The error is a *fault.Error:
+// 400 for entries that cannot be read, for external servers that are not allowed, and for entries that come to no tool at
+// all while the caller has none of its own; 403 for servers that do not exist or may not be used; 424 when no server could
+// be listed.
+func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
+	p, err := c.pick(&sel)
+	if err != nil {
+		return nil, err
+	}
+	b := &Toolbox{c: c, access: sel.Access, routes: map[string]*route{}}
+	taken := names{}
+	for i := range sel.Own {
+		taken[sel.Own[i].Name] = true
+	}
+	found := b.fill(p.picks, c.lists(ctx, p.picks), taken)
+	if err := ctx.Err(); err != nil {
+		return nil, &fault.Error{Kind: fault.Canceled, Op: "mcp.Open", Message: "the client has left", Err: err}
+	}
+	if sel.Attached {
+		return b, nil
+	}
+	if n := len(p.picks); n > 0 && len(b.errors) == n {
+		return nil, &fault.Error{Kind: fault.Dependency, Op: "mcp.Open", Code: "mcp_list_failed", Param: sel.Entries[0].Param,
+			Message: "no tools could be listed: " + strings.Join(found, "; ")}
+	}
+	if len(b.tools) == 0 && len(sel.Own) == 0 && len(sel.Entries) > 0 {
+		return nil, noTools(&sel, found)
+	}
+	return b, nil
+}
+
+func noTools(sel *Selection, found []string) error {
+	what := strings.Join(found, "; ")
+	if what == "" {
+		if what = "this key may use no MCP server"; len(narrowing(sel.Header)) > 0 {
+			what = "x-mcp-servers leaves none of the servers that the entries name"
+		}
+	}
+	return &fault.Error{Kind: fault.Invalid, Op: "mcp.Open", Code: "no_tools", Param: sel.Entries[0].Param,
+		Message: "the MCP entries come to no tool, and the request has no tools of its own: " + what}
+}
+
+// listing is what came of asking one server.
+type listing struct {
+	list *list
+	err  error
+}
+
+// lists asks all servers side by side.
+func (c *Catalogue) lists(ctx context.Context, picks []*pick) []listing {
+	out := make([]listing, len(picks))
+	var wg sync.WaitGroup
+	for i, k := range picks {
+		s, err := k.pool.acquire(k.session)
+		if err != nil {
+			out[i].err = err
+			continue
+		}
+		if l := s.known(); l != nil { // no goroutine for what is there
+			out[i].list = l
+			s.release()
+			continue
+		}
+		wg.Go(func() {
+			defer s.release()
+			out[i].list, out[i].err = s.tools(ctx)
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// fill puts the tools of the servers into the box, and returns for each server what was found there.
+func (b *Toolbox) fill(picks []*pick, lists []listing, taken names) []string {
+	var found []string
+	for i, k := range picks {
+		s := &k.pool.server
+		if err := lists[i].err; err != nil {
+			text := SafeMessage(err)
+			b.errors = append(b.errors, llm.ServerError{Server: s.Name, Error: text})
+			found = append(found, s.Name+": "+text)
+			continue
+		}
+		before := len(b.tools)
+		for j := range lists[i].list.tools {
+			b.add(k, &lists[i].list.tools[j], taken)
+		}
+		found = append(found, summary(s.Name, len(lists[i].list.tools), len(b.tools)-before))
+	}
+	return found
+}
+
+func summary(server string, listed, offered int) string {
+	switch {
+	case listed == 0:
+		return server + ": it lists no tools"
+	case offered == 0:
+		return fmt.Sprintf("%s: it lists %d tools, and allowed_tools or permissions leave none of them", server, listed)
+	}
+	return fmt.Sprintf("%s: %d tools", server, offered)
+}
+
+// add offers a tool if the caller may use it and an entry allows it. The first such entry decides about asking.
+func (b *Toolbox) add(k *pick, t *listed, taken names) {
+	s := &k.pool.server
+	if !Admit(b.access, s, t.Name, nil) {
+		return
+	}
+	i := slices.IndexFunc(k.entries, func(e *llm.MCPEntry) bool { return allows(e, t) })
+	if i < 0 {
+		return
+	}
+	tool := llm.Tool{Name: taken.take(t.offered), Description: t.Description, Schema: t.schema, Server: s.Name, Tool: t.Name, Ask: asks(&k.entries[i].Approval, t)}
+	b.tools = append(b.tools, tool)
+	b.routes[tool.Name] = &route{pool: k.pool, session: k.session, call: k.call, tool: t.Name, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask}
+}
+
+// allows reports whether an entry's allowed_tools let a tool through, by its own name or the offered one.
+func allows(e *llm.MCPEntry, t *listed) bool {
+	if e.ReadOnly != nil && *e.ReadOnly != t.ReadOnly {
+		return false
+	}
+	return !e.Filtered || named(e.Allowed, t)
+}
+
+func named(list []string, t *listed) bool {
+	return slices.Contains(list, t.Name) || slices.Contains(list, t.offered)
+}
+
+// asks reports whether the client decides about calls of a tool. What is not clearly allowed to run asks.
+func asks(a *llm.Approval, t *listed) bool {
+	switch {
+	case a.Never:
+		return false
+	case a.AskFor.Set && matches(&a.AskFor, t, true):
+		return true
+	}
+	return !a.RunFor.Set || !matches(&a.RunFor, t, false)
+}
+
+// matches reports whether a filter picks a tool; empty is the answer of a filter without any condition.
+func matches(f *llm.Filter, t *listed, empty bool) bool {
+	if f.Names == nil && f.ReadOnly == nil {
+		return empty
+	}
+	return (f.Names == nil || named(f.Names, t)) && (f.ReadOnly == nil || *f.ReadOnly == t.ReadOnly)
+}
+
+// List returns the tools of all servers that access permits, as they are offered to a request that names no server, with
+// their schemas as the servers have them, and the servers that failed. sel brings the caller's credentials; its entries
+// are not looked at.
+func (c *Catalogue) List(ctx context.Context, sel Selection) ([]llm.Tool, []llm.ServerError, error) {
+	sel.Entries, sel.Attached = []llm.MCPEntry{{Param: "server_url", URL: "fairlead"}}, true
+	p, err := c.pick(&sel)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &Toolbox{c: c, access: sel.Access, routes: map[string]*route{}}
+	lists := c.lists(ctx, p.picks)
+	b.fill(p.picks, lists, names{})
+	raw := map[[2]string][]byte{}
+	for i, k := range p.picks {
+		if lists[i].list == nil {
+			continue
+		}
+		for _, t := range lists[i].list.tools {
+			raw[[2]string{k.pool.server.Name, t.Name}] = t.raw
+		}
+	}
+	for i, t := range b.tools {
+		b.tools[i].Schema = raw[[2]string{t.Server, t.Tool}]
+	}
+	return b.tools, b.errors, nil
+}
