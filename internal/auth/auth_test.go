@@ -140,6 +140,7 @@ func TestAccess(t *testing.T) {
 		"empty":       {config.Key{Models: []string{}, Servers: []string{}}, false, false, false, false},
 		"listed":      {config.Key{Models: []string{"m"}, Servers: []string{"s"}}, true, true, false, false},
 		"all":         {config.Key{Models: []string{"*"}, Servers: []string{"*"}}, true, true, true, true},
+		"beginning":   {config.Key{Models: []string{"oth*"}, Servers: []string{"oth*"}}, false, false, true, false},
 		"letter case": {config.Key{Models: []string{"M"}, Servers: []string{"S"}}, false, false, false, false},
 	} {
 		k := tt.key

@@ -1,6 +1,11 @@
 package auth
 
-import "github.com/fairlead/fairlead/internal/config"
+import (
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/config"
+)
 
 // Identity is who sends a request, and what may be used. A nil Identity may use nothing.
 type Identity struct {
@@ -10,13 +15,16 @@ type Identity struct {
 	servers access
 }
 
-// access is a set of names, or all names.
+// access is a set of names and of their beginnings, or all names.
 type access struct {
-	all   bool
-	names map[string]bool
+	all        bool
+	names      map[string]bool
+	beginnings []string
 }
 
-func (a access) has(name string) bool { return a.all || a.names[name] }
+func (a access) has(name string) bool {
+	return a.all || a.names[name] || slices.ContainsFunc(a.beginnings, func(b string) bool { return strings.HasPrefix(name, b) })
+}
 
 var anyone = &Identity{models: access{all: true}, servers: access{all: true}}
 
@@ -32,6 +40,11 @@ func (i *Identity) AllowsServer(name string) bool { return i != nil && i.servers
 func identity(k config.Key) *Identity {
 	id := &Identity{Name: k.Name, Attach: k.Attach, models: set(k.Models), servers: set(k.Servers)}
 	id.models.all = id.models.all || k.Models == nil
+	for _, m := range k.Models {
+		if b, ok := strings.CutSuffix(m, "*"); ok {
+			id.models.beginnings = append(id.models.beginnings, b)
+		}
+	}
 	return id
 }
 

@@ -31,9 +31,9 @@ func (d *decoder) checkModels(models []Model) {
 			first[m.Name] = i
 		}
 		switch {
-		case m.Name == "*" && d.has(path+".model"):
-			d.wrong(path+".model", `does not go with the name "*", which passes on the client's name; leave model out`)
-		case m.Name != "*" && m.Model == "":
+		case m.Takes() && d.has(path+".model"):
+			d.wrong(path+".model", "does not go with a name that ends in *, which passes on the client's name; leave model out")
+		case !m.Takes() && m.Model == "":
 			m.Model = m.Name
 		}
 		d.checkProvider(m, path)
@@ -112,6 +112,7 @@ func (d *decoder) checkTransport(s *Server, path string) {
 func (d *decoder) checkKeys(c *Config) {
 	names := map[string]int{}
 	hashes := map[[32]byte]int{}
+	models, servers := d.modelNames(c.Models), serverNames(c.Servers)
 	for i := range c.Keys {
 		k, path := &c.Keys[i], item("keys", i)
 		if j, twice := names[k.Name]; twice && k.Name != "" {
@@ -128,7 +129,7 @@ func (d *decoder) checkKeys(c *Config) {
 			d.wrong(path, "has the same key as %s; every key needs a text of its own", item("keys", j))
 		}
 		hashes[k.Hash] = i
-		d.checkAccess(c, k, path)
+		d.checkAccess(models, servers, k, path)
 	}
 }
 
@@ -160,11 +161,9 @@ func serverNames(servers []Server) names {
 }
 
 // checkAccess holds the lists of a key to what there is.
-func (d *decoder) checkAccess(c *Config, k *Key, path string) {
-	models, servers := d.modelNames(c.Models), serverNames(c.Servers)
+func (d *decoder) checkAccess(models, servers names, k *Key, path string) {
 	for i, name := range k.Models {
-		// Without a list of models there are those of the environment, and with a "*" there is any.
-		if name != "" && name != "*" && d.has("models") && !slices.Contains(models.all, "*") {
+		if name != "" && name != "*" && !covered(name, models.all) {
 			d.known(item(path+".models", i), name, models)
 		}
 	}
@@ -183,6 +182,14 @@ func (d *decoder) checkAccess(c *Config, k *Key, path string) {
 			d.wrong(p, "this server is not in the key's mcp_servers; add it there")
 		}
 	}
+}
+
+// covered reports whether one of models is name, or one that ends in * takes it.
+func covered(name string, models []string) bool {
+	return slices.ContainsFunc(models, func(m string) bool {
+		prefix, takes := strings.CutSuffix(m, "*")
+		return m == name || takes && strings.HasPrefix(name, prefix)
+	})
 }
 
 // known notes a mistake when name is not among names.

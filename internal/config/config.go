@@ -5,6 +5,7 @@ package config
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/secret"
@@ -25,13 +26,16 @@ type Config struct {
 
 // Model is one name that clients may ask for, and where it runs.
 type Model struct {
-	Name     string // "*" takes any name that no other model has
+	Name     string // "*" takes any name that no other model has, "openai/*" those with this beginning
 	Provider string
-	Model    string // the provider's name for it; empty only when Name is "*": the client's name is passed on
+	Model    string // the provider's name for it; empty when Takes: the rest of the client's name is passed on
 	APIKey   secret.String
 	BaseURL  string                   // empty: the provider's own
 	Headers  map[string]secret.String // added to every upstream request
 }
+
+// Takes reports whether the name ends in *, so that the model takes every name with its beginning.
+func (m *Model) Takes() bool { return strings.HasSuffix(m.Name, "*") }
 
 // Server is one MCP server: a command or a URL.
 type Server struct {
@@ -54,7 +58,7 @@ type Server struct {
 type Key struct {
 	Name    string
 	Hash    [sha256.Size]byte // HashKey of the key's text
-	Models  []string          // nil: all; "*" stands for all; empty and not nil: none
+	Models  []string          // nil: all; "*" stands for all, "openai/*" for a beginning; empty and not nil: none
 	Servers []string          // nil: none; "*" stands for all
 	Attach  []string          // servers that every request of this key gets when it names none itself
 }

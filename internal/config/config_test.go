@@ -36,7 +36,7 @@ func providers(name string) (known, needsKey, needsBaseURL bool) {
 
 func testOptions(env map[string]string, files fs.FS) Options {
 	return Options{
-		LookupEnv:     func(n string) (string, bool) { v, ok := env[n]; return v, ok },
+		Getenv:        func(n string) string { return env[n] },
 		ReadFile:      func(p string) ([]byte, error) { return fs.ReadFile(files, strings.TrimPrefix(p, "/")) },
 		KnownProvider: providers,
 		ProviderNames: []string{"anthropic", "ollama", "openai", "vllm"},

@@ -62,11 +62,11 @@ func (d *decoder) lookup(path, name string) (string, bool) {
 		d.wrong(path, "what stands in ${…} is no name of a variable: write ${NAME} with letters, digits and _, or ${file:/path}; a plain $ before { is written $$")
 		return "", false
 	}
-	v, ok := d.o.LookupEnv(name)
-	if !ok {
-		d.wrong(path, "the environment variable %s is not set", name)
+	v := d.o.Getenv(name)
+	if v == "" {
+		d.wrong(path, "the environment variable %s is not set, or is empty", name)
 	}
-	return v, ok
+	return v, v != ""
 }
 
 // readSecret returns the file's text without the newlines at its end.

@@ -25,7 +25,7 @@ func configFields(c *Config) []field {
 
 func modelFields(m *Model) []field {
 	return []field{
-		{name: "name", to: text{&m.Name, modelName}, required: true, doc: `What clients ask for; "*" takes any name and passes it on.`},
+		{name: "name", to: text{&m.Name, modelName}, required: true, doc: `What clients ask for; "*" takes any name and passes it on, "a/*" any that begins with a/, and passes on the rest.`},
 		{name: "provider", to: text{&m.Provider, plainName}, required: true, doc: "A provider that the gateway knows, such as openai."},
 		{name: "model", to: text{&m.Model, modelName}, doc: "The provider's name for the model; by default the same name."},
 		{name: "api_key", to: hidden{func(s string) { m.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
@@ -71,7 +71,7 @@ func keyFields(k *Key) []field {
 		{name: "name", to: text{&k.Name, plainName}, required: true, doc: "What logs call this key."},
 		{name: "key", to: hidden{func(s string) { k.Hash = HashKey(s) }, credential}, doc: "The key's text, best as ${NAME} or ${file:/path}."},
 		{name: "key_hash", to: hidden{func(string) {}, func(s string) string { return parseKeyHash(s, &k.Hash) }}, doc: "Instead of key: sha256:<64 hex digits>."},
-		{name: "models", to: texts{to: &k.Models, each: oneModel, once: true}, doc: "The models it may use; absent: all."},
+		{name: "models", to: texts{to: &k.Models, each: oneModel, once: true}, doc: "The models it may use, by name or as a beginning with * behind it; absent: all."},
 		{name: "mcp_servers", to: texts{to: &k.Servers, each: oneServer, once: true}, doc: `The MCP servers it may use; absent: none; ["*"]: all.`},
 		{name: "attach", to: texts{to: &k.Attach, each: oneServer, once: true}, doc: "Servers whose tools are offered and run in every request of this key that names no MCP server itself."},
 	}

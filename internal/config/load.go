@@ -15,8 +15,8 @@ import (
 // Options are what Load and Parse need from around them. The zero value reads the process's environment and the file
 // system, and takes any provider.
 type Options struct {
-	LookupEnv func(name string) (value string, ok bool) // for ${NAME}
-	ReadFile  func(path string) ([]byte, error)         // for ${file:path}
+	Getenv   func(name string) string          // for ${NAME}; an empty value is a missing one
+	ReadFile func(path string) ([]byte, error) // for ${file:path}
 
 	// KnownProvider says whether a provider exists, and whether a model on it must have an api_key (asked only when it
 	// has no base_url) or a base_url. Nil takes any name.
@@ -51,8 +51,8 @@ func Parse(name string, data []byte, o Options) (*Config, error) {
 }
 
 func newDecoder(name string, o Options) *decoder {
-	if o.LookupEnv == nil {
-		o.LookupEnv = os.LookupEnv
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
 	}
 	if o.ReadFile == nil {
 		o.ReadFile = func(path string) ([]byte, error) { return readBounded(path, maxSecretFile+1) }
