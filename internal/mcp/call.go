@@ -33,13 +33,14 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 	if !ok {
 		return failed(r, "the arguments are not a JSON object; the tool was not called")
 	}
-	if !Admit(b.access, &r.pool.server, r.tool, args) {
+	p := b.current(r)
+	if !Admit(b.access, &p.server, r.tool, args) {
 		return unknownTool(call.Name)
 	}
 	if r.ask {
 		return failed(r, "this call needs the client's approval; the tool was not called")
 	}
-	raw, err := b.run(ctx, r, args)
+	raw, err := b.run(ctx, p, r, args)
 	if err != nil {
 		return failed(r, cut(explain(r, err), b.c.o.ResultBytes))
 	}
@@ -71,25 +72,31 @@ func failed(r *route, why string) llm.Result {
 	return llm.Result{Server: r.pool.server.Name, Tool: r.tool, Text: "Error: " + why, IsError: true}
 }
 
-// run makes the call, twice if need be.
-func (b *Toolbox) run(ctx context.Context, r *route, args []byte) ([]byte, error) {
-	s, err := r.pool.acquire(r.session)
-	if errors.Is(err, errGone) && !r.pool.server.External {
-		if p := b.c.pool(r.pool.server.Name); p != nil { // the config has changed while the request runs
-			s, err = p.acquire(r.session)
-		}
+// current is the server of a route as it is configured now, which may have changed while the request runs.
+func (b *Toolbox) current(r *route) *pool {
+	if r.pool.server.External {
+		return r.pool
 	}
+	if p := b.c.pool(r.pool.server.Name); p != nil {
+		return p
+	}
+	return r.pool
+}
+
+// run makes the call, twice if need be.
+func (b *Toolbox) run(ctx context.Context, p *pool, r *route, args []byte) ([]byte, error) {
+	s, err := p.acquire(r.session)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release()
-	ctx, progress, done := s.p.limit(ctx)
+	ctx, progress, done := p.limit(ctx)
 	defer done()
 	call := ToolCall{Name: r.tool, Arguments: args, Meta: trace(ctx), Headers: callHeaders(ctx, r.call), Progress: progress}
 	for try := 0; ; try++ {
 		sess, err := s.open(ctx)
 		if err != nil {
-			return nil, ended(ctx, err)
+			return nil, &Unavailable{Message: SafeMessage(err)} // the cause is in the log, and says nothing of this call
 		}
 		raw, err := sess.CallTool(ctx, call)
 		lost, gone := errors.AsType[*LostError](err)

@@ -32,9 +32,17 @@ func (o Options) withDefaults() Options {
 		v   *time.Duration
 		def time.Duration
 	}{
-		{&o.ListTime, 10 * time.Second}, {&o.OpenTime, time.Minute}, {&o.ListTTL, 5 * time.Minute}, {&o.StaleTime, 10 * time.Minute},
-		{&o.CallTime, time.Minute}, {&o.MaxCallTime, 10 * time.Minute}, {&o.Pause, 5 * time.Second}, {&o.MaxPause, 30 * time.Second},
-		{&o.Grace, 500 * time.Millisecond}, {&o.Idle, 5 * time.Minute}, {&o.Drain, time.Minute},
+		{&o.ListTime, 10 * time.Second},
+		{&o.OpenTime, time.Minute},
+		{&o.ListTTL, 5 * time.Minute},
+		{&o.StaleTime, 10 * time.Minute},
+		{&o.CallTime, time.Minute},
+		{&o.MaxCallTime, 10 * time.Minute},
+		{&o.Pause, 5 * time.Second},
+		{&o.MaxPause, 30 * time.Second},
+		{&o.Grace, 500 * time.Millisecond},
+		{&o.Idle, 5 * time.Minute},
+		{&o.Drain, time.Minute},
 	} {
 		if *d.v <= 0 {
 			*d.v = d.def
@@ -56,7 +64,7 @@ func (o Options) withDefaults() Options {
 type Catalogue struct {
 	dial Dial
 	o    Options
-	ctx  context.Context // ends with Close //nolint:containedctx // owns the goroutines
+	ctx  context.Context //nolint:containedctx // ends with Close; it owns goroutines
 	stop context.CancelFunc
 	wg   sync.WaitGroup // every goroutine of the catalogue
 

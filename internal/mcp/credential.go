@@ -16,7 +16,19 @@ type credentials struct {
 	header http.Header                   // the client's own
 	key    string                        // the gateway's key as the client sent it, without "Bearer "; never sent on
 	may    func(name, value string) bool // whether a header that the config forwards may be; nil: any
+	direct []string                      // the names in header that begin with x-mcp-, in order
 	names  []string                      // all servers that a header may name
+}
+
+func newCredentials(sel *Selection, servers []string) *credentials {
+	cr := &credentials{header: sel.Header, key: sel.Key, may: sel.Forward, names: servers}
+	for name := range sel.Header {
+		if hasPrefixFold(name, "x-mcp-") {
+			cr.direct = append(cr.direct, name)
+		}
+	}
+	slices.Sort(cr.direct)
+	return cr
 }
 
 // forServer returns the headers that one server gets: those that make a session its own, and those that go with calls
@@ -33,7 +45,7 @@ func (cr *credentials) forServer(s *Server, entries []*llm.MCPEntry) (session, c
 		}
 	}
 	own := h.Get("Authorization") != "" || hasKey(s.Headers, "Authorization")
-	for _, name := range slices.Sorted(maps.Keys(cr.header)) {
+	for _, name := range cr.direct {
 		if rest, ok := cr.target(name, s.Name); ok {
 			cr.set(h, rest, cr.header[name][0])
 			own = own || isAuth(rest)
@@ -174,14 +186,14 @@ func split(h http.Header) (session, call http.Header) {
 	return h, call
 }
 
-// narrow returns the names of an x-mcp-servers header, and whether there is one.
-func narrow(value string) (names []string, ok bool) {
+// narrow returns the names of an x-mcp-servers header.
+func narrow(value string) (names []string) {
 	for name := range strings.SplitSeq(value, ",") {
 		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	return names, len(names) > 0
+	return names
 }
 
 func isAuth(name string) bool { return strings.EqualFold(name, "authorization") }

@@ -134,8 +134,10 @@ func Attach(param string, servers ...string) llm.MCPEntry {
 // externalServer makes a server of an address that a request names, if the config allows its host.
 func externalServer(e *llm.MCPEntry, u *url.URL, allowed []string) (Server, error) {
 	if !hostAllowed(u, allowed) {
-		return Server{}, &fault.Error{Kind: fault.Invalid, Code: "external_mcp_not_allowed", Param: field(e),
-			Message: field(e) + " names a server of its own at " + quote(u.Host) + ", and this gateway does not allow that host (external_mcp.allow in its config)"}
+		return Server{}, &fault.Error{
+			Kind: fault.Invalid, Code: "external_mcp_not_allowed", Param: field(e),
+			Message: field(e) + " names a server of its own at " + quote(u.Host) + ", and this gateway does not allow that host (external_mcp.allow in its config)",
+		}
 	}
 	name := clean(e.Label)
 	if name == "" {

@@ -36,8 +36,6 @@ type picker struct {
 	sel     *Selection
 	config  []*pool // all of the config, in order
 	picks   []*pick // of the config in the config's order, then external ones as they come
-	widened bool    // an entry names no server
-	asked   []string
 	missing []string
 	param   string // of the first entry with a missing server
 }
@@ -63,8 +61,7 @@ func (c *Catalogue) pick(sel *Selection) (*picker, error) {
 }
 
 func narrowing(h http.Header) []string {
-	names, _ := narrow(strings.Join(h.Values("X-Mcp-Servers"), ","))
-	return names
+	return narrow(strings.Join(h.Values("X-Mcp-Servers"), ","))
 }
 
 // entry adds an entry to the servers that it names.
@@ -85,7 +82,6 @@ func (p *picker) entry(e *llm.MCPEntry) error {
 		}
 	}
 	if sc.names == nil {
-		p.widened = true
 		for _, k := range p.picks {
 			if p.may(k) {
 				k.entries = append(k.entries, e)
@@ -101,12 +97,10 @@ func (p *picker) entry(e *llm.MCPEntry) error {
 		if !slices.Contains(k.entries, e) {
 			k.entries = append(k.entries, e)
 		}
-		p.ask(k.pool.server.Name)
 	}
 	for name, v := range e.Headers {
 		if strings.EqualFold(name, "x-mcp-servers") {
-			names, _ := narrow(v)
-			p.only(names, e.Param+".headers", e)
+			p.only(narrow(v), e.Param+".headers", e)
 		}
 	}
 	return nil
@@ -143,7 +137,6 @@ func (p *picker) externalEntry(e *llm.MCPEntry, sc scope) error {
 		return nil
 	}
 	p.picks = append(p.picks, k)
-	p.ask(s.Name)
 	return nil
 }
 
@@ -191,23 +184,18 @@ func (p *picker) miss(param, name string) {
 	}
 }
 
-func (p *picker) ask(name string) {
-	if !slices.Contains(p.asked, name) {
-		p.asked = append(p.asked, name)
-	}
-}
-
 // credentials gives each server what the request brings for it.
 func (p *picker) credentials() {
-	cr := &credentials{header: p.sel.Header, key: p.sel.Key, may: p.sel.Forward}
+	var servers []string
 	for _, q := range p.config {
-		cr.names = append(cr.names, q.server.Name)
+		servers = append(servers, q.server.Name)
 	}
 	for _, k := range p.picks {
 		if k.pool.server.External {
-			cr.names = append(cr.names, k.pool.server.Name)
+			servers = append(servers, k.pool.server.Name)
 		}
 	}
+	cr := newCredentials(p.sel, servers)
 	for _, k := range p.picks {
 		k.session, k.call = cr.forServer(&k.pool.server, k.entries)
 	}

@@ -23,7 +23,7 @@ type slot struct {
 	p       *pool
 	key     string
 	headers http.Header
-	ctx     context.Context // ends when the slot is closed //nolint:containedctx // owns the goroutines
+	ctx     context.Context //nolint:containedctx // ends when the slot is closed; it owns goroutines
 	stop    context.CancelFunc
 
 	active int         // p.mu

@@ -43,11 +43,14 @@ func (b *Toolbox) Errors() []llm.ServerError { return b.errors }
 // all while the caller has none of its own; 403 for servers that do not exist or may not be used; 424 when no server could
 // be listed.
 func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
+	b := &Toolbox{c: c, access: sel.Access, routes: map[string]*route{}}
+	if len(sel.Entries) == 0 {
+		return b, nil
+	}
 	p, err := c.pick(&sel)
 	if err != nil {
 		return nil, err
 	}
-	b := &Toolbox{c: c, access: sel.Access, routes: map[string]*route{}}
 	taken := names{}
 	for i := range sel.Own {
 		taken[sel.Own[i].Name] = true
@@ -60,10 +63,12 @@ func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
 		return b, nil
 	}
 	if n := len(p.picks); n > 0 && len(b.errors) == n {
-		return nil, &fault.Error{Kind: fault.Dependency, Op: "mcp.Open", Code: "mcp_list_failed", Param: sel.Entries[0].Param,
-			Message: "no tools could be listed: " + strings.Join(found, "; ")}
+		return nil, &fault.Error{
+			Kind: fault.Dependency, Op: "mcp.Open", Code: "mcp_list_failed", Param: sel.Entries[0].Param,
+			Message: "no tools could be listed: " + strings.Join(found, "; "),
+		}
 	}
-	if len(b.tools) == 0 && len(sel.Own) == 0 && len(sel.Entries) > 0 {
+	if len(b.tools) == 0 && len(sel.Own) == 0 {
 		return nil, noTools(&sel, found)
 	}
 	return b, nil
@@ -76,8 +81,10 @@ func noTools(sel *Selection, found []string) error {
 			what = "x-mcp-servers leaves none of the servers that the entries name"
 		}
 	}
-	return &fault.Error{Kind: fault.Invalid, Op: "mcp.Open", Code: "no_tools", Param: sel.Entries[0].Param,
-		Message: "the MCP entries come to no tool, and the request has no tools of its own: " + what}
+	return &fault.Error{
+		Kind: fault.Invalid, Op: "mcp.Open", Code: "no_tools", Param: sel.Entries[0].Param,
+		Message: "the MCP entries come to no tool, and the request has no tools of its own: " + what,
+	}
 }
 
 // listing is what came of asking one server.
