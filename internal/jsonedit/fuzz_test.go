@@ -14,16 +14,17 @@ import (
 var seeds = []string{
 	`{"model":"gpt-4o","messages":[{"role":"user","content":"hi \"there\" \\ é 漢 \ud83d\ude00"}],"stream":true,"n":-1.5e+10}`,
 	` { "tools" : [ { } , [ ] ] , "Model" : null } `, `{"mod\u0065l":1}`, "{\"\u017Ftream\":1}", `{"model":1,"model":2}`, `{"a":1,"a":{"b":2,"b":3}}`,
-	`{"a":[1,2,{"b":"\ud800"}]}`, `{}`, `{"n":1,"x":2,"user":3}`, `{"user":3 , "n":1}`, "{\"a\":\"\xff\"}", `{"a":tru}`, `[{"index":0,"t":"a"}]`, `"\ude00"`, `{"a`, `{"a":"\`, chunk,
+	`{"a":[1,2,{"b":"\ud800"}]}`, `{}`, `{"n":1,"x":2,"user":3}`, `{"user":3 , "n":1}`, "{\"a\":\"\xff\"}", `{"a":tru}`, `[{"index":0,"t":"a"}]`, `"\ude00"`, `{"a`, `{"a":"\`, chunk, `"\f\b\u000c"`,
 	nest(MaxDepth), nest(MaxDepth + 1),
 }
 
 // depth returns the deepest nesting of brackets outside strings in valid JSON.
 func depth(t *testing.T, doc []byte) int {
+	t.Helper()
 	d := jsontext.NewDecoder(bytes.NewReader(doc), jsontext.AllowDuplicateNames(true))
 	deepest := 0
 	for {
-		if _, err := d.ReadToken(); err == io.EOF {
+		if _, err := d.ReadToken(); errors.Is(err, io.EOF) {
 			return deepest
 		} else if err != nil {
 			t.Fatal(err)
@@ -32,8 +33,9 @@ func depth(t *testing.T, doc []byte) int {
 	}
 }
 
-// refuse says whether the valid object doc has a policy key that is ambiguous, and a repeated key of another name.
+// refuse reports whether the valid object doc has a policy key that is ambiguous, as a library sees its keys.
 func refuse(t *testing.T, doc []byte, keys *Keys) bool {
+	t.Helper()
 	d := jsontext.NewDecoder(bytes.NewReader(doc), jsontext.AllowDuplicateNames(true))
 	if _, err := d.ReadToken(); err != nil {
 		t.Fatal(err)
@@ -62,8 +64,9 @@ func refuse(t *testing.T, doc []byte, keys *Keys) bool {
 	return false
 }
 
-// members decodes an object with a library, the last of repeated keys counting.
+// decode decodes an object with a library, the last of repeated keys counting.
 func decode(t *testing.T, doc []byte) map[string]jsontext.Value {
+	t.Helper()
 	var m map[string]jsontext.Value
 	if err := json.Unmarshal(doc, &m, jsontext.AllowDuplicateNames(true)); err != nil {
 		t.Fatalf("%q: %v", doc, err)

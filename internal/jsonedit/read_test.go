@@ -141,8 +141,10 @@ func TestValid(t *testing.T) {
 
 func TestAddNumbers(t *testing.T) {
 	for _, tt := range []struct{ a, b, want string }{
-		{`{"prompt_tokens":5,"x":"a","d":{"cached":1},"cost":0.25,"z":null}`, `{"d":{"cached":2,"audio":1},"prompt_tokens":7,"cost":0.5,"x":null,"new":[1]}`,
-			`{"prompt_tokens":12,"x":"a","d":{"cached":3,"audio":1},"cost":0.75,"z":null,"new":[1]}`},
+		{
+			`{"prompt_tokens":5,"x":"a","d":{"cached":1},"cost":0.25,"z":null}`, `{"d":{"cached":2,"audio":1},"prompt_tokens":7,"cost":0.5,"x":null,"new":[1]}`,
+			`{"prompt_tokens":12,"x":"a","d":{"cached":3,"audio":1},"cost":0.75,"z":null,"new":[1]}`,
+		},
 		{`{"a":null}`, `{"a":{"b":1}}`, `{"a":{"b":1}}`},
 		{`{"a":"x"}`, `{"a":"y"}`, `{"a":"y"}`},
 		{`{"a":9007199254740993}`, `{"a":1}`, `{"a":9007199254740994}`},
@@ -151,7 +153,13 @@ func TestAddNumbers(t *testing.T) {
 		{`{"a":5}`, `{"a":-5}`, `{"a":0}`},
 		{`{"a":0}`, `{"a":0}`, `{"a":0}`},
 		{`{"a":1.5e308}`, `{"a":1.5e308}`, `{"a":1.5e308}`},
-		{``, `{"a":1}`, `{"a":1}`}, {`{"a":1}`, ``, `{"a":1}`}, {`{"a":1}`, `null`, `{"a":1}`}, {``, ``, ``}, {``, `null`, `null`}, {`null`, `null`, `null`}, {`{}`, `{}`, `{}`},
+		{``, `{"a":1}`, `{"a":1}`},
+		{`{"a":1}`, ``, `{"a":1}`},
+		{`{"a":1}`, `null`, `{"a":1}`},
+		{``, ``, ``},
+		{``, `null`, `null`},
+		{`null`, `null`, `null`},
+		{`{}`, `{}`, `{}`},
 	} {
 		if got := string(AddNumbers(nil, []byte(tt.a), []byte(tt.b))); got != tt.want {
 			t.Errorf("%s + %s = %s, want %s", tt.a, tt.b, got, tt.want)
@@ -163,11 +171,22 @@ func TestMergeDelta(t *testing.T) {
 	for _, tt := range []struct{ a, b, want string }{
 		{`"ab"`, `"c\n"`, `"abc\n"`},
 		{`"\ud83d"`, `"\ude00"`, `"\ud83d\ude00"`},
-		{`null`, `"a"`, `"a"`}, {`"a"`, `null`, `"a"`}, {``, `"a"`, `"a"`}, {`"a"`, ``, `"a"`}, {`1`, `2`, `2`}, {`true`, `false`, `false`}, {`"a"`, `1`, `1`}, {``, ``, ``},
-		{`{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a"}}`, `{"id":null,"type":"","function":{"name":"","arguments":"\":1}"},"x":1}`,
-			`{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"},"x":1}`},
-		{`[{"index":0,"t":"a"},{"index":1,"t":"b"}]`, `[{"index":1,"t":"B"},{"index":2,"t":"c"},{"index":2,"t":"C"}]`,
-			`[{"index":0,"t":"a"},{"index":1,"t":"bB"},{"index":2,"t":"cC"}]`},
+		{`null`, `"a"`, `"a"`},
+		{`"a"`, `null`, `"a"`},
+		{``, `"a"`, `"a"`},
+		{`"a"`, ``, `"a"`},
+		{`1`, `2`, `2`},
+		{`true`, `false`, `false`},
+		{`"a"`, `1`, `1`},
+		{``, ``, ``},
+		{
+			`{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a"}}`, `{"id":null,"type":"","function":{"name":"","arguments":"\":1}"},"x":1}`,
+			`{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"},"x":1}`,
+		},
+		{
+			`[{"index":0,"t":"a"},{"index":1,"t":"b"}]`, `[{"index":1,"t":"B"},{"index":2,"t":"c"},{"index":2,"t":"C"}]`,
+			`[{"index":0,"t":"a"},{"index":1,"t":"bB"},{"index":2,"t":"cC"}]`,
+		},
 		{`[{"t":"a"}]`, `[{"t":"b"},1]`, `[{"t":"a"},{"t":"b"},1]`},
 		{`[]`, `[]`, `[]`},
 		{`{"signature":"old"}`, `{"signature":"new"}`, `{"signature":"new"}`},

@@ -119,7 +119,6 @@ func unescape(raw []byte) (rune, int) {
 
 // AppendQuote appends s to dst as a JSON string literal. Invalid UTF-8 becomes U+FFFD; only what must be escaped is.
 func AppendQuote(dst []byte, s string) []byte {
-	const hexDigits = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
@@ -136,27 +135,34 @@ func AppendQuote(dst []byte, s string) []byte {
 				continue
 			}
 		}
-		dst = append(dst, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			if c >= utf8.RuneSelf {
-				dst = append(dst, "\uFFFD"...)
-			} else {
-				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-			}
-		}
+		dst = appendEscape(append(dst, s[start:i]...), c)
 		i += n
 		start = i
 	}
 	return append(append(dst, s[start:]...), '"')
+}
+
+// appendEscape appends what stands for the byte c, which a string literal cannot hold as it is.
+func appendEscape(dst []byte, c byte) []byte {
+	const hexDigits = "0123456789abcdef"
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	if c >= utf8.RuneSelf { // a part of invalid UTF-8
+		return append(dst, "\uFFFD"...)
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
 // Int returns the value of a JSON number that is a whole one and fits: also of 12.0 and 1e3, as long as a float64 holds it exactly.
@@ -168,7 +174,7 @@ func Int(lit []byte) (int64, bool) {
 	if end, msg := number(lit, 0); msg != "" || end != len(lit) {
 		return 0, false
 	}
-	if bytes.IndexAny(lit, ".eE") < 0 {
+	if !bytes.ContainsAny(lit, ".eE") {
 		n, err := strconv.ParseInt(string(lit), 10, 64)
 		return n, err == nil
 	}

@@ -149,32 +149,18 @@ func Scan(doc []byte, keys *Keys) (Object, error) {
 // members reads the members of the document from i on and returns the offset of the closing brace.
 func (o *Object) members(doc []byte, i int) (int, error) {
 	for {
-		if i >= len(doc) {
-			return 0, &SyntaxError{len(doc), msgEnd}
+		n, val, err := o.name(doc, i)
+		if err != nil {
+			return 0, err
 		}
-		if doc[i] != '"' {
-			return 0, &SyntaxError{i, msgKey}
-		}
-		start := i
-		end, plain, msg := str(doc, i+1)
+		end, msg := value(doc, val, 1)
 		if msg != "" {
 			return 0, &SyntaxError{end, msg}
 		}
-		n, exact := o.keys.find(doc[start+1:end-1], plain)
-		if n >= 0 && (!exact || o.at[n].end > 0) {
-			return 0, ambiguous(o.keys.names[n], start, exact)
-		}
-		val, msg := colon(doc, end)
-		if msg != "" {
-			return 0, &SyntaxError{val, msg}
-		}
-		if i, msg = value(doc, val, 1); msg != "" {
-			return 0, &SyntaxError{i, msg}
-		}
 		if n >= 0 {
-			o.at[n] = place{uint32(start), uint32(val), uint32(i)}
+			o.at[n] = place{uint32(i), uint32(val), uint32(end)}
 		}
-		if i = space(doc, i); i >= len(doc) {
+		if i = space(doc, end); i >= len(doc) {
 			return 0, &SyntaxError{len(doc), msgEnd}
 		}
 		switch doc[i] {
@@ -188,6 +174,28 @@ func (o *Object) members(doc []byte, i int) (int, error) {
 			return 0, &SyntaxError{i, msgNext}
 		}
 	}
+}
+
+// name reads the key that starts at i. It returns which policy key that is, or -1, and the offset of the value.
+func (o *Object) name(doc []byte, i int) (n, val int, err error) {
+	if i >= len(doc) {
+		return 0, 0, &SyntaxError{len(doc), msgEnd}
+	}
+	if doc[i] != '"' {
+		return 0, 0, &SyntaxError{i, msgKey}
+	}
+	end, plain, msg := str(doc, i+1)
+	if msg != "" {
+		return 0, 0, &SyntaxError{end, msg}
+	}
+	n, exact := o.keys.find(doc[i+1:end-1], plain)
+	if n >= 0 && (!exact || o.at[n].end > 0) {
+		return 0, 0, ambiguous(o.keys.names[n], i, exact)
+	}
+	if val, msg = colon(doc, end); msg != "" {
+		return 0, 0, &SyntaxError{val, msg}
+	}
+	return n, val, nil
 }
 
 func ambiguous(name string, at int, exact bool) error {

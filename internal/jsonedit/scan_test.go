@@ -61,8 +61,7 @@ func TestScanSyntax(t *testing.T) {
 	}
 	for _, doc := range bad {
 		_, err := Scan([]byte(doc), chatKeys)
-		var se *SyntaxError
-		if !errors.As(err, &se) {
+		if se, ok := errors.AsType[*SyntaxError](err); !ok {
 			t.Errorf("%.80q: error %v, want a SyntaxError", doc, err)
 		} else if se.Offset < 0 || se.Offset > len(doc) || se.Msg == "" {
 			t.Errorf("%.80q: %+v", doc, se)
@@ -84,19 +83,14 @@ func TestScanAmbiguous(t *testing.T) {
 		`{"tools":[],"tool_choice":1,"TOOL_CHOICE":1}`: "tool_choice",
 	} {
 		_, err := Scan([]byte(doc), chatKeys)
-		var ae *AmbiguousError
-		if !errors.As(err, &ae) || ae.Key != key || !strings.Contains(ae.Error(), key) || doc[ae.Offset] != '"' {
+		ae, ok := errors.AsType[*AmbiguousError](err)
+		if !ok || ae.Key != key || !strings.Contains(ae.Error(), key) || doc[ae.Offset] != '"' {
 			t.Errorf("%s: error %v, want an AmbiguousError for %s", doc, err, key)
 		}
 	}
 	k := NewKeys("mask")
 	if _, err := Scan([]byte("{\"mas\u212A\":1}"), k); err == nil {
 		t.Error("the Kelvin sign passed for another key than k")
-	}
-	for _, doc := range []string{`{"models":1,"mode":2,"odel":3,"m0del":4,"mod el":5,"mödel":6,"mo\ndel":7,"x":{"model":1,"MODEL":2}}`} {
-		if _, err := Scan([]byte(doc), chatKeys); err == nil && strings.Contains(doc, "mo\ndel") {
-			t.Error("raw newline accepted")
-		}
 	}
 	if _, err := Scan([]byte(`{"models":1,"mode":2,"m0del":4,"mödel":6,"mo\ndel":7,"x":{"model":1,"MODEL":2},"y":[{"mod\u0065l":1}]}`), chatKeys); err != nil {
 		t.Error(err)

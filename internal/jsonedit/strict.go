@@ -87,29 +87,39 @@ func nested(b []byte, i, depth int) (int, string) {
 	for {
 		// Here b[i] begins a value.
 		if i < len(b) && (b[i] == '{' || b[i] == '[') {
-			if depth+s.n >= MaxDepth {
-				return i, msgDepth
-			}
-			open := b[i]
-			s.push(open == '{')
-			i = space(b, i+1)
-			if i >= len(b) || b[i] != open+2 { // '{'+2 is '}', '['+2 is ']'
-				if open == '{' {
-					if i, msg = key(b, i); msg != "" {
-						return i, msg
-					}
-				}
+			var inside bool
+			if i, inside, msg = s.open(b, i, depth); inside {
 				continue
 			}
-			i++
-			s.n--
-		} else if i, msg = scalar(b, i); msg != "" {
+		} else {
+			i, msg = scalar(b, i)
+		}
+		if msg != "" {
 			return i, msg
 		}
 		if i, msg = s.next(b, i); msg != "" || s.n == 0 {
 			return i, msg
 		}
 	}
+}
+
+// open goes past the opening bracket at i. It reports whether the bracket is open still, so that a value has to follow:
+// the brackets of what is empty are closed at once.
+func (s *brackets) open(b []byte, i, depth int) (int, bool, string) {
+	if depth+s.n >= MaxDepth {
+		return i, false, msgDepth
+	}
+	c := b[i]
+	i = space(b, i+1)
+	if i < len(b) && b[i] == c+2 { // '{'+2 is '}', '['+2 is ']'
+		return i + 1, false, ""
+	}
+	s.push(c == '{')
+	var msg string
+	if c == '{' {
+		i, msg = key(b, i)
+	}
+	return i, msg == "", msg
 }
 
 // next goes on behind a value: past closing brackets, and past a comma (and a key) to the next value.

@@ -25,7 +25,8 @@ type buffer struct {
 	buf        []byte
 	start, end int
 	limit      int
-	err        error // what the source ended with
+	err        error // what reading ended with
+	eof        bool  // the source came to a clean end
 }
 
 func newBuffer(r io.Reader, limit int) buffer { return buffer{src: r, limit: max(limit, 16)} }
@@ -47,7 +48,7 @@ func (b *buffer) more() error {
 			panic("sse: reader returned an impossible count")
 		}
 		b.end += n
-		b.err = err
+		b.err, b.eof = err, err == io.EOF
 		if n > 0 {
 			return nil
 		}
@@ -55,8 +56,13 @@ func (b *buffer) more() error {
 			return err
 		}
 	}
-	b.err = io.ErrNoProgress
-	return b.err
+	return b.fail(io.ErrNoProgress)
+}
+
+// fail makes err the end of the stream.
+func (b *buffer) fail(err error) error {
+	b.err, b.eof = err, false
+	return err
 }
 
 // room makes space for one more byte behind end.
@@ -74,8 +80,7 @@ func (b *buffer) room() error {
 	}
 	size := min(max(2*(b.end-b.start), firstRoom), b.limit)
 	if b.end-b.start >= size {
-		b.err = ErrTooLarge
-		return b.err
+		return b.fail(ErrTooLarge)
 	}
 	grown := b.buf
 	if size > len(b.buf) {

@@ -47,7 +47,7 @@ func (r *Reader) Next() (Event, error) {
 	r.data, r.has, r.name = r.data[:0], false, ""
 	for {
 		l, err := r.line()
-		if err == nil && len(l) == 0 || err == io.EOF {
+		if err == nil && len(l) == 0 || err != nil && r.in.eof {
 			if r.has {
 				return Event{Name: r.name, ID: r.id, Data: r.data}, nil
 			}
@@ -78,12 +78,12 @@ func (r *Reader) line() ([]byte, error) {
 			if err == nil {
 				continue
 			}
-			if err != io.EOF || len(b) == 0 {
+			if !r.in.eof || len(b) == 0 {
 				return nil, err
 			}
 			next = end
 		}
-		r.skipLF = next == len(b) && end < len(b) && b[end] == '\r'
+		r.skipLF = next == len(b) && next == end+1 && b[end] == '\r'
 		r.in.start += next
 		r.seen = 0
 		return r.strip(b[:end])
@@ -97,11 +97,15 @@ func (r *Reader) strip(l []byte) ([]byte, error) {
 		l = bytes.TrimPrefix(l, []byte("\uFEFF"))
 	}
 	if len(l) > r.limit {
-		r.in.err = ErrTooLarge
-		r.in.start = r.in.end
-		return nil, ErrTooLarge
+		return nil, r.tooLarge()
 	}
 	return l, nil
+}
+
+// tooLarge gives up the stream.
+func (r *Reader) tooLarge() error {
+	r.in.start, r.seen = r.in.end, 0
+	return r.in.fail(ErrTooLarge)
 }
 
 // field takes in one line of an event.
@@ -113,9 +117,7 @@ func (r *Reader) field(l []byte) error {
 	switch string(name) {
 	case "data":
 		if len(r.data)+len(value)+1 > r.limit {
-			r.in.err = ErrTooLarge
-			r.in.start = r.in.end
-			return ErrTooLarge
+			return r.tooLarge()
 		}
 		if r.has {
 			r.data = append(r.data, '\n')

@@ -53,7 +53,7 @@ func TestReader(t *testing.T) {
 	} {
 		for name, wrap := range wraps {
 			got, err := events(NewReader(wrap(strings.NewReader(tt.in)), 100))
-			if err != io.EOF || !slices.Equal(got, tt.want) {
+			if !errors.Is(err, io.EOF) || !slices.Equal(got, tt.want) {
 				t.Errorf("%s, %s: %q, %v, want %q", tt.name, name, got, err, tt.want)
 			}
 		}
@@ -116,15 +116,15 @@ func TestReaderFailures(t *testing.T) {
 	broken := errors.New("connection reset")
 	r := NewReader(io.MultiReader(strings.NewReader("data: a\n\ndata: half"), iotest.ErrReader(broken)), 100)
 	got, err := events(r)
-	if !slices.Equal(got, []string{"||a"}) || err != broken {
+	if !slices.Equal(got, []string{"||a"}) || !errors.Is(err, broken) {
 		t.Errorf("broken stream: %q, %v", got, err)
 	}
-	if _, err := r.Next(); err != broken {
+	if _, err := r.Next(); !errors.Is(err, broken) {
 		t.Errorf("after the failure: %v", err)
 	}
 	r = NewReader(strings.NewReader("data: a"), 100)
 	events(r)
-	if _, err := r.Next(); err != io.EOF {
+	if _, err := r.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -134,10 +134,10 @@ type nothing struct{}
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
 func TestNoProgress(t *testing.T) {
-	if _, err := NewReader(nothing{}, 100).Next(); err != io.ErrNoProgress {
+	if _, err := NewReader(nothing{}, 100).Next(); !errors.Is(err, io.ErrNoProgress) {
 		t.Error(err)
 	}
-	if _, err := NewSplitter(nothing{}, 100).Next(); err != io.ErrNoProgress {
+	if _, err := NewSplitter(nothing{}, 100).Next(); !errors.Is(err, io.ErrNoProgress) {
 		t.Error(err)
 	}
 }
@@ -181,10 +181,10 @@ func TestTooLarge(t *testing.T) {
 	// What fits exactly passes.
 	fits := "data: " + strings.Repeat("x", 94)
 	for name, wrap := range wraps {
-		if got, err := events(NewReader(wrap(strings.NewReader(fits+"\r\n\r\n"+fits)), 100)); len(got) != 2 || err != io.EOF {
+		if got, err := events(NewReader(wrap(strings.NewReader(fits+"\r\n\r\n"+fits)), 100)); len(got) != 2 || !errors.Is(err, io.EOF) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
-		if got, err := events(NewReader(wrap(strings.NewReader(fits+"x\n\n")), 100)); len(got) != 0 || err != ErrTooLarge {
+		if got, err := events(NewReader(wrap(strings.NewReader(fits+"x\n\n")), 100)); len(got) != 0 || !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -195,7 +195,7 @@ func TestReaderLastIDAndRetry(t *testing.T) {
 	if _, err := r.Next(); err != nil || r.LastID() != "1" || r.Retry() != 1500*time.Millisecond {
 		t.Error(r.LastID(), r.Retry(), err)
 	}
-	if _, err := r.Next(); err != io.EOF || r.LastID() != "2" || r.Retry() != 1500*time.Millisecond {
+	if _, err := r.Next(); !errors.Is(err, io.EOF) || r.LastID() != "2" || r.Retry() != 1500*time.Millisecond {
 		t.Error(r.LastID(), r.Retry(), err)
 	}
 }
@@ -279,7 +279,7 @@ func spec(text []byte) []string {
 
 var seeds = []string{
 	"", "data: a\n\n", "\uFEFFdata: a\r\n\r\ndata: b\r\rdata", stream, "id: 1\nevent: x\ndata:b\ndata: c\n\n: c\n\ndata: last", "\n\r\n\r", "data: a\r\n\r", "\xef\xbb", "\uFEFF\n\n",
-	"retry: 5\n\n\ndata\n\n",
+	"retry: 5\n\n\ndata\n\n", "\uFEFFdata: \r\n\na\rdata: b\r\rdata",
 }
 
 func FuzzReader(f *testing.F) {
@@ -291,16 +291,16 @@ func FuzzReader(f *testing.F) {
 		r := NewReader(&pieces{text: text, cuts: cuts}, limit)
 		got, err := events(r)
 		whole, errWhole := events(NewReader(bytes.NewReader(text), limit))
-		if err != errWhole || !slices.Equal(got, whole) {
+		if !errors.Is(err, errWhole) || !slices.Equal(got, whole) {
 			t.Fatalf("in pieces %q, %v; at once %q, %v", got, err, whole, errWhole)
 		}
-		if err != io.EOF && err != ErrTooLarge {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, ErrTooLarge) {
 			t.Fatal(err)
 		}
-		if err == ErrTooLarge && len(text) <= limit {
+		if errors.Is(err, ErrTooLarge) && len(text) <= limit {
 			t.Fatal("refused what fits")
 		}
-		if want := spec(text); err == io.EOF && !slices.Equal(got, want) {
+		if want := spec(text); errors.Is(err, io.EOF) && !slices.Equal(got, want) {
 			t.Fatalf("%q, want %q", got, want)
 		}
 		if cap(r.in.buf) > 2*limit || cap(r.data) > 2*limit {

@@ -27,7 +27,7 @@ func (s *Splitter) Next() ([]byte, error) {
 			return s.take(n), nil
 		}
 		if err := s.in.more(); err != nil {
-			if n := len(s.in.bytes()); err == io.EOF && n > 0 {
+			if n := len(s.in.bytes()); s.in.eof && n > 0 {
 				return s.take(n), nil
 			}
 			return nil, err

@@ -35,7 +35,7 @@ func TestSplitter(t *testing.T) {
 	} {
 		for name, wrap := range wraps {
 			got, err := frames(NewSplitter(wrap(strings.NewReader(strings.Join(want, ""))), 100))
-			if err != io.EOF || !slices.Equal(got, want) {
+			if !errors.Is(err, io.EOF) || !slices.Equal(got, want) {
 				t.Errorf("%s: %q, %v, want %q", name, got, err, want)
 			}
 		}
@@ -68,10 +68,10 @@ func TestSplitterBrokenStream(t *testing.T) {
 	broken := errors.New("connection reset")
 	s := NewSplitter(io.MultiReader(strings.NewReader("data: a\n\ndata: half"), iotest.ErrReader(broken)), 100)
 	got, err := frames(s)
-	if !slices.Equal(got, []string{"data: a\n\n"}) || err != broken {
+	if !slices.Equal(got, []string{"data: a\n\n"}) || !errors.Is(err, broken) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := s.Next(); err != broken {
+	if _, err := s.Next(); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }
@@ -141,13 +141,13 @@ func FuzzSplitter(f *testing.F) {
 		list, err := frames(s)
 		joined := strings.Join(list, "")
 		switch {
-		case err == io.EOF && joined != string(text):
+		case errors.Is(err, io.EOF) && joined != string(text):
 			t.Fatalf("frames %q", list)
-		case err == ErrTooLarge && (len(text) <= limit || !strings.HasPrefix(string(text), joined)):
+		case errors.Is(err, ErrTooLarge) && (len(text) <= limit || !strings.HasPrefix(string(text), joined)):
 			t.Fatalf("refused, after %q", list)
-		case err != io.EOF && err != ErrTooLarge:
+		case !errors.Is(err, io.EOF) && !errors.Is(err, ErrTooLarge):
 			t.Fatal(err)
-		case err != io.EOF:
+		case !errors.Is(err, io.EOF):
 			return
 		}
 		// Each frame is one event at most, and they are the events that a Reader sees.

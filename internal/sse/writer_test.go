@@ -71,7 +71,7 @@ func TestWriterRoundTrip(t *testing.T) {
 	w.Data([]byte(strings.Repeat("y", 2*keptRoom)))
 	w.Data([]byte("z"))
 	got, err := events(NewReader(rec.Body, 1<<20))
-	if err != io.EOF || len(got) != 3 || got[0] != "x||a\n\nb" || len(got[1]) != 2*keptRoom+2 || got[2] != "||z" {
+	if !errors.Is(err, io.EOF) || len(got) != 3 || got[0] != "x||a\n\nb" || len(got[1]) != 2*keptRoom+2 || got[2] != "||z" {
 		t.Errorf("%d events, %v", len(got), err)
 	}
 	if cap(w.buf) > keptRoom {
@@ -86,14 +86,14 @@ func TestWriterErrors(t *testing.T) {
 	gone := errors.New("client gone")
 	c := &client{fail: gone}
 	w := NewWriter(c)
-	if err := w.Data([]byte("a")); err != gone {
+	if err := w.Data([]byte("a")); !errors.Is(err, gone) {
 		t.Error(err)
 	}
 	c.fail = nil
-	if err := w.Comment("b"); err != gone || c.seen() != "" {
+	if err := w.Comment("b"); !errors.Is(err, gone) || c.seen() != "" {
 		t.Errorf("after a failure: %v, wrote %q", err, c.seen())
 	}
-	if err := NewWriter(&client{broken: gone}).Data([]byte("a")); err != gone {
+	if err := NewWriter(&client{broken: gone}).Data([]byte("a")); !errors.Is(err, gone) {
 		t.Error(err)
 	}
 	if err := NewWriter(plain{httptest.NewRecorder()}).Data([]byte("a")); err != nil {
