@@ -1,0 +1,182 @@
+// Package provider sends requests to the vendors of models. A Client is one model at one vendor: it writes the request in
+// the vendor's wire, sends it, watches its time and classes what goes wrong. What is particular to a vendor is data
+// (provider/compat) or a folder below; provider/all lists them.
+package provider
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/obs"
+	"github.com/fairlead/fairlead/internal/secret"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+// Config is what a Client is made of.
+type Config struct {
+	Name      string            // the provider's name: in errors, logs and labels
+	BaseURL   string            // as the vendor's own SDK takes it; may carry a query, which every request then has
+	Key       secret.String     // empty: none is sent
+	Auth      string            // the header that carries the key; empty: Authorization with the scheme Bearer
+	Headers   map[string]string // sent with every request; they win over the client's own
+	Wire      wire.Upstream
+	Transport http.RoundTripper
+	Timeouts  Timeouts
+	MaxReply  int64  // bytes of a reply that is no stream; 0: 64 MiB
+	UserAgent string // empty: "fairlead"
+}
+
+const (
+	maxReply = 64 << 20
+	maxError = 1 << 20 // of the body of a reply that says what is wrong
+	maxDrain = 4 << 10 // of what may follow a reply's end, so that its connection can be used again
+)
+
+// Client is one model at one vendor. It keeps no state between requests and may be used by many goroutines.
+type Client struct {
+	name      string
+	wire      wire.Upstream
+	transport http.RoundTripper
+	timeouts  Timeouts
+	maxReply  int64
+	post      http.Request // copied for each request
+	stream    http.Header  // shared by requests, never written
+	plain     http.Header
+	scrub     *strings.Replacer // takes the secrets out of a text; nil for none
+}
+
+var _ llm.Model = (*Client)(nil)
+
+// New returns a Client. An error is a *Mistake that names the field.
+func New(c Config) (*Client, error) {
+	if c.Wire == nil || c.Transport == nil {
+		return nil, errors.New("provider: a wire and a transport are needed")
+	}
+	u, err := endpoint(c.BaseURL, c.Wire.Path())
+	if err != nil {
+		return nil, err
+	}
+	h, err := headers(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.MaxReply <= 0 {
+		c.MaxReply = maxReply
+	}
+	cl := &Client{
+		name: c.Name, wire: c.Wire, transport: c.Transport, timeouts: c.Timeouts, maxReply: c.MaxReply,
+		post:  http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
+		plain: h, stream: maps.Clone(h), scrub: scrubber(c),
+	}
+	if len(h["Accept"]) == 0 {
+		cl.plain["Accept"] = []string{"application/json"}
+		cl.stream["Accept"] = []string{"text/event-stream"}
+	}
+	return cl, nil
+}
+
+// Name is the provider's name.
+func (c *Client) Name() string { return c.name }
+
+// Wire is the name of the wire that the provider speaks.
+func (c *Client) Wire() string { return c.wire.Name() }
+
+// Generate sends req and yields the reply. Errors are of type *fault.Error and carry the provider's name; their Message
+// shows no address, key or header. No credential of the caller is sent.
+func (c *Client) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Event, error] {
+	return func(yield func(llm.Event, error) bool) {
+		if err := c.generate(ctx, req, yield); err != nil {
+			yield(llm.Event{}, err)
+		}
+	}
+}
+
+// generate returns the error that ends the reply, nil too when the range was broken off.
+func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.Event, error) bool) error {
+	p := newPayload()
+	defer p.release()
+	var err error
+	if p.data, err = c.wire.AppendRequest(p.data, req); err != nil {
+		return c.failure(err, "cannot be sent this request")
+	}
+	w := watch(ctx, c.timeouts)
+	defer w.stop()
+	resp, err := c.transport.RoundTrip(c.request(w.ctx, req.Stream, p))
+	if err != nil {
+		return c.broken(ctx, w, err)
+	}
+	defer resp.Body.Close()
+	r := &reader{body: resp.Body, watch: w, left: -1}
+	if resp.StatusCode != http.StatusOK {
+		return c.refusal(ctx, resp, r)
+	}
+	contentType := resp.Header.Get("Content-Type")
+	if !isStream(contentType) {
+		r.left = c.maxReply
+	}
+	ended := false
+	for ev, err := range c.wire.ReadReply(req, contentType, r) {
+		if err != nil {
+			return c.badReply(ctx, r, err)
+		}
+		ended = ended || ev.Kind == llm.End
+		if !yield(ev, nil) {
+			if ended {
+				r.drain()
+			}
+			return nil
+		}
+	}
+	r.drain()
+	return nil
+}
+
+// request is the request that is sent: a copy of the prepared one.
+func (c *Client) request(ctx context.Context, stream bool, p *payload) *http.Request {
+	r := c.post.WithContext(ctx)
+	r.Header = c.plain
+	if stream {
+		r.Header = c.stream
+	}
+	if call := obs.From(ctx); call.Traceparent != "" || call.Tracestate != "" || call.TraceID != "" {
+		h := make(http.Header, len(r.Header)+3)
+		maps.Copy(h, r.Header)
+		call.Headers(func(name, value string) { h[name] = []string{value} })
+		r.Header = h
+	}
+	r.Body, r.ContentLength, r.GetBody = p.open(), int64(len(p.data)), p.again
+	return r
+}
+
+// isStream reports whether a reply of this type has no known end.
+func isStream(contentType string) bool {
+	t, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(t), "text/event-stream")
+}
+
+// refusal is the error for a reply of another status than 200.
+func (c *Client) refusal(ctx context.Context, resp *http.Response, r *reader) error {
+	body, err := io.ReadAll(io.LimitReader(r, maxError))
+	if err != nil && ctx.Err() != nil {
+		return c.ended(ctx, r.watch)
+	}
+	if resp.StatusCode < 400 {
+		return c.fault(fault.Upstream, codeUpstream, "answered with status "+strconv.Itoa(resp.StatusCode)+", which is no reply", nil)
+	}
+	f := c.own(fault.From(c.wire.ReadError(resp.StatusCode, body)))
+	if f.Kind == fault.Refused && f.Status == 0 {
+		f.Status = resp.StatusCode
+	}
+	if f.RetryAfter == "" {
+		f.RetryAfter = resp.Header.Get("Retry-After")
+	}
+	return f
+}

@@ -1,0 +1,76 @@
+// Package compat has the vendors that speak OpenAI's chat wire, as data: one row each.
+package compat
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/provider"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+// Row is one vendor.
+type Row struct {
+	Name    string // as the config's provider
+	Title   string // for people
+	BaseURL string // empty: every installation has its own
+	Path    string // put behind a configured base URL that has no path
+	KeyEnv  string // the variable that the vendor's own tools read the key from
+	BaseEnv string // the variable that they read the base URL from
+	Auth    string // the header that carries the key, when it is not a bearer token
+	NeedKey bool   // answers nobody without a key
+	Wire    string // empty: chat
+	Quirks  wire.Quirks
+}
+
+// Rows are all vendors, in the order in which they are listed to people.
+func Rows() []Row { return append([]Row(nil), rows...) }
+
+// Drivers are the drivers of all rows.
+func Drivers() []provider.Driver {
+	ds := make([]provider.Driver, 0, len(rows))
+	for _, r := range rows {
+		ds = append(ds, r.driver())
+	}
+	return ds
+}
+
+func (r Row) driver() provider.Driver {
+	d := provider.Driver{Name: r.Name, Title: r.Title, BaseURL: r.BaseURL, BaseEnv: r.BaseEnv, NeedsKey: r.NeedKey, Open: r.open}
+	if r.KeyEnv != "" {
+		d.KeyEnv = []string{r.KeyEnv}
+	}
+	return d
+}
+
+func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error) {
+	base := t.BaseURL
+	if base == "" {
+		base = r.BaseURL
+	}
+	if base == "" {
+		return nil, &provider.Mistake{Field: "base_url", Message: "is needed for provider " + r.Name}
+	}
+	if t.BaseURL != "" && r.Path != "" {
+		if u, err := url.Parse(base); err == nil && strings.Trim(u.Path, "/") == "" {
+			base = u.JoinPath(r.Path).String()
+		}
+	}
+	if r.NeedKey && t.Key.Empty() && t.BaseURL == "" {
+		return nil, &provider.Mistake{Field: "api_key", Message: "is needed for provider " + r.Name}
+	}
+	name := r.Wire
+	if name == "" {
+		name = "chat"
+	}
+	q := r.Quirks
+	q.Model = t.Model
+	w, err := env.Wire(name, q)
+	if err != nil {
+		return nil, err
+	}
+	return provider.New(provider.Config{
+		Name: r.Name, BaseURL: base, Key: t.Key, Auth: r.Auth, Headers: t.Headers, Wire: w,
+		Transport: env.Transport, Timeouts: env.Timeouts, MaxReply: env.MaxReply, UserAgent: env.UserAgent,
+	})
+}

@@ -1,0 +1,70 @@
+package compat
+
+import "github.com/fairlead/fairlead/internal/wire"
+
+// rows is the table. A vendor is one row; what it does differently is a column of wire.Quirks, never a branch in code.
+// Local servers have the address that they listen on by default.
+var rows = []Row{
+	{
+		Name: "openai", Title: "OpenAI", BaseURL: "https://api.openai.com/v1",
+		KeyEnv: "OPENAI_API_KEY", BaseEnv: "OPENAI_BASE_URL", NeedKey: true,
+	},
+	{ // the v1 API: no api-version, the deployment's name is the model
+		Name: "azure", Title: "Azure OpenAI", Path: "/openai/v1",
+		KeyEnv: "AZURE_OPENAI_API_KEY", BaseEnv: "AZURE_OPENAI_ENDPOINT", Auth: "api-key", NeedKey: true,
+	},
+	{
+		Name: "groq", Title: "Groq", BaseURL: "https://api.groq.com/openai/v1", KeyEnv: "GROQ_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{UsageMember: "x_groq.usage"},
+	},
+	{ // its thinking models answer 400 when a tool turn comes back without its reasoning
+		Name: "deepseek", Title: "DeepSeek", BaseURL: "https://api.deepseek.com/v1", KeyEnv: "DEEPSEEK_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{
+			Replay:       []string{"reasoning_content"},
+			RenameParams: map[string]string{"max_completion_tokens": "max_tokens"},
+		},
+	},
+	{
+		Name: "xai", Title: "xAI", BaseURL: "https://api.x.ai/v1", KeyEnv: "XAI_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{ContentRequired: true},
+	},
+	{ // 422 on members that it does not know
+		Name: "mistral", Title: "Mistral AI", BaseURL: "https://api.mistral.ai/v1", KeyEnv: "MISTRAL_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{
+			NoStreamUsage: true,
+			DropParams:    []string{"stream_options"},
+			RenameParams:  map[string]string{"max_completion_tokens": "max_tokens", "seed": "random_seed"},
+			ForceWord:     "any",
+			CallIDLen:     9,
+		},
+	},
+	{
+		Name: "together", Title: "Together AI", BaseURL: "https://api.together.xyz/v1", KeyEnv: "TOGETHER_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{NoChoiceNone: true, RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}},
+	},
+	{
+		Name: "fireworks", Title: "Fireworks AI", BaseURL: "https://api.fireworks.ai/inference/v1", KeyEnv: "FIREWORKS_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{NoStreamUsage: true},
+	},
+	{
+		Name: "openrouter", Title: "OpenRouter", BaseURL: "https://openrouter.ai/api/v1", KeyEnv: "OPENROUTER_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{Replay: []string{"reasoning_details"}},
+	},
+	{
+		Name: "cerebras", Title: "Cerebras", BaseURL: "https://api.cerebras.ai/v1", KeyEnv: "CEREBRAS_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{StrictSchema: true},
+	},
+	{
+		Name: "perplexity", Title: "Perplexity", BaseURL: "https://api.perplexity.ai", KeyEnv: "PERPLEXITY_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{NoStreamUsage: true, DropParams: []string{"stream_options"}},
+	},
+	{Name: "nvidia", Title: "NVIDIA NIM", BaseURL: "https://integrate.api.nvidia.com/v1", KeyEnv: "NVIDIA_API_KEY", NeedKey: true},
+
+	// On one's own machine.
+	{Name: "ollama", Title: "Ollama", BaseURL: "http://127.0.0.1:11434/v1"},
+	{Name: "vllm", Title: "vLLM", BaseURL: "http://127.0.0.1:8000/v1"},
+	{Name: "lmstudio", Title: "LM Studio", BaseURL: "http://127.0.0.1:1234/v1"},
+	{Name: "llamacpp", Title: "llama.cpp", BaseURL: "http://127.0.0.1:8080/v1"},
+	{Name: "sglang", Title: "SGLang", BaseURL: "http://127.0.0.1:30000/v1"},
+	{Name: "openai-compatible", Title: "any server that speaks OpenAI's chat completions"},
+}

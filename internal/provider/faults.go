@@ -1,0 +1,128 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/fault"
+)
+
+const (
+	op           = "provider.Generate"
+	codeUpstream = "upstream_error"
+	codeTimeout  = "upstream_timeout"
+)
+
+// fault is an error that names the provider. what goes on after its name.
+func (c *Client) fault(kind fault.Kind, code, what string, cause error) *fault.Error {
+	return c.own(&fault.Error{Kind: kind, Op: op, Code: code, Message: "provider " + c.name + " " + what, Err: cause})
+}
+
+// own returns f as an error of this provider, without the secrets that its texts may repeat.
+func (c *Client) own(f *fault.Error) *fault.Error {
+	e := *f
+	if e.Provider == "" {
+		e.Provider = c.name
+	}
+	if e.Op == "" {
+		e.Op = op
+	}
+	if c.scrub == nil {
+		return &e
+	}
+	e.Message, e.Code, e.Type, e.Param = c.scrub.Replace(e.Message), c.scrub.Replace(e.Code), c.scrub.Replace(e.Type), c.scrub.Replace(e.Param)
+	if e.Err != nil {
+		if text := e.Err.Error(); c.scrub.Replace(text) != text {
+			e.Err = errors.New(c.scrub.Replace(text))
+		}
+	}
+	return &e
+}
+
+// failure is err as an error of this provider; what says what went wrong when err itself does not.
+func (c *Client) failure(err error, what string) *fault.Error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return c.own(f)
+	}
+	return c.fault(fault.Upstream, codeUpstream, what, err)
+}
+
+// ended is the error of a request that the caller or the watch ended; nil when neither did.
+func (c *Client) ended(ctx context.Context, w *watchdog) *fault.Error {
+	if ctx.Err() != nil {
+		cause := context.Cause(ctx)
+		if f, ok := errors.AsType[*fault.Error](cause); ok {
+			return c.own(f)
+		}
+		if errors.Is(cause, context.DeadlineExceeded) {
+			return c.fault(fault.Timeout, codeTimeout, "was not done when the time for the whole request was over", cause)
+		}
+		return c.fault(fault.Canceled, "canceled", "was not waited for: the client has left", cause)
+	}
+	if late, ok := errors.AsType[*late](context.Cause(w.ctx)); ok {
+		return c.fault(fault.Timeout, codeTimeout, late.what(), late)
+	}
+	return nil
+}
+
+// broken is the error of a request that got no reply.
+func (c *Client) broken(ctx context.Context, w *watchdog, err error) *fault.Error {
+	if f := c.ended(ctx, w); f != nil {
+		return f
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok { // a transport that refuses an address
+		return c.own(f)
+	}
+	dial := false
+	oe, isOp := errors.AsType[*net.OpError](err)
+	if isOp {
+		dial = oe.Op == "dial"
+	}
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && (dial || !isOp) {
+		return c.fault(fault.Timeout, codeTimeout, (&late{"connect", c.timeouts.Connect}).what(), err)
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok || dial {
+		return c.fault(fault.Upstream, codeUpstream, "cannot be reached", err)
+	}
+	return c.fault(fault.Upstream, codeUpstream, "broke off before its reply began", err)
+}
+
+// badReply is the error of a reply that could not be read to its end. What the body said counts for more than what the
+// wire made of it.
+func (c *Client) badReply(ctx context.Context, r *reader, err error) *fault.Error {
+	if f := c.ended(ctx, r.watch); f != nil {
+		return f
+	}
+	switch {
+	case r.err == nil || r.err == io.EOF:
+		return c.failure(err, "sent a reply that cannot be read")
+	case errors.Is(r.err, errTooLarge):
+		return c.fault(fault.Upstream, codeUpstream, "sent a reply that is larger than the gateway takes", r.err)
+	}
+	return c.fault(fault.Upstream, codeUpstream, "broke off in the middle of its reply", r.err)
+}
+
+// late is the limit that was passed.
+type late struct {
+	phase string
+	limit time.Duration
+}
+
+func (l *late) Error() string { return "timeout: " + l.phase }
+
+func (l *late) what() string {
+	within := ""
+	if l.limit > 0 {
+		within = " within " + l.limit.String()
+	}
+	switch l.phase {
+	case "connect":
+		return "did not accept a connection" + within + " (timeouts.connect)"
+	case "first_byte":
+		return "sent no byte of its reply" + within + " (timeouts.first_byte)"
+	}
+	return "sent nothing more of its reply" + within + " (timeouts.between_events)"
+}

@@ -1,0 +1,148 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// Timeouts limit how long a provider may keep a request waiting. Zero is no limit.
+type Timeouts struct {
+	Connect       time.Duration // told in errors; the transport is the one that keeps it
+	FirstByte     time.Duration // from sending the request to the first byte of the reply's body
+	BetweenEvents time.Duration // between two pieces of the body; the time that the caller takes does not count
+}
+
+// watchdog ends a request's context when the provider is late. One timer serves a request, and is set anew only when it
+// has run out: a read notes when it began, and no more.
+type watchdog struct {
+	ctx    context.Context //nolint:containedctx // it is what the watchdog ends
+	cancel context.CancelCauseFunc
+	t      Timeouts
+	begun  time.Time
+	since  atomic.Int64 // when the wait began, as a duration after begun; -1 while nobody waits
+	first  atomic.Bool  // a byte of the body has come
+	timer  atomic.Pointer[time.Timer]
+}
+
+// watch returns a watchdog for one request. It waits for the first byte from now on.
+func watch(ctx context.Context, t Timeouts) *watchdog {
+	w := &watchdog{t: t, begun: time.Now()}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.arm(t.FirstByte)
+	return w
+}
+
+// stop ends the request, if it has not ended.
+func (w *watchdog) stop() {
+	if t := w.timer.Load(); t != nil {
+		t.Stop()
+	}
+	w.cancel(context.Canceled)
+}
+
+func (w *watchdog) arm(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	if t := w.timer.Load(); t != nil {
+		t.Reset(d)
+		return
+	}
+	w.timer.Store(time.AfterFunc(d, w.fire))
+}
+
+// limit is the limit that holds now.
+func (w *watchdog) limit() *late {
+	if w.first.Load() {
+		return &late{"between_events", w.t.BetweenEvents}
+	}
+	return &late{"first_byte", w.t.FirstByte}
+}
+
+// fire runs when the timer has run out: the wait may have begun later than the timer.
+func (w *watchdog) fire() {
+	l := w.limit()
+	since := w.since.Load()
+	if l.limit <= 0 || w.ctx.Err() != nil {
+		return
+	}
+	left := l.limit
+	if since >= 0 {
+		left -= time.Since(w.begun) - time.Duration(since)
+	}
+	if left > 0 {
+		w.arm(left)
+		return
+	}
+	w.cancel(l)
+}
+
+// waits notes that a read begins.
+func (w *watchdog) waits() {
+	if w.first.Load() {
+		w.since.Store(int64(time.Since(w.begun)))
+	}
+}
+
+// got notes that a read has returned n bytes.
+func (w *watchdog) got(n int) {
+	if n > 0 && !w.first.Load() {
+		w.since.Store(-1)
+		w.first.Store(true)
+		if t := w.timer.Load(); t != nil && w.t.BetweenEvents <= 0 {
+			t.Stop()
+		}
+		w.arm(w.t.BetweenEvents)
+		return
+	}
+	if w.first.Load() {
+		w.since.Store(-1)
+	}
+}
+
+var errTooLarge = errors.New("the reply is too large")
+
+// reader is a reply's body under watch. It remembers the error that ended it.
+type reader struct {
+	body  io.Reader
+	watch *watchdog
+	left  int64 // bytes that may still come; negative: any number
+	err   error
+}
+
+// Read reads from the body.
+func (r *reader) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	if r.left >= 0 && int64(len(p)) > r.left+1 {
+		p = p[:r.left+1]
+	}
+	r.watch.waits()
+	n, err := r.body.Read(p)
+	r.watch.got(n)
+	if r.left >= 0 {
+		if r.left -= int64(n); r.left < 0 {
+			n, err = n-1, errTooLarge
+		}
+	}
+	r.err = err
+	return n, err
+}
+
+// drainTime is how long the rest of a reply that has ended may take to come.
+const drainTime = 100 * time.Millisecond
+
+// drain reads what follows the reply's end, a little of it and not for long, so that the connection can be used again.
+func (r *reader) drain() {
+	if r.err != nil {
+		return
+	}
+	t := time.AfterFunc(drainTime, r.watch.stop)
+	defer t.Stop()
+	r.left = -1
+	_, _ = io.CopyN(io.Discard, r, maxDrain) // what is left costs the connection, nothing else
+}
