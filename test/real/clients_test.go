@@ -1,0 +1,118 @@
+//go:build real
+
+package real
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fairlead/fairlead/test/scripted"
+	"github.com/go-json-experiment/json"
+)
+
+// seen is the line that a client script prints.
+type seen struct {
+	Text        string         `json:"text"`
+	Role        string         `json:"role"`
+	Finish      string         `json:"finish"`
+	Usage       map[string]int `json:"usage"`
+	ToolCalls   int            `json:"toolCalls"`
+	Steps       int            `json:"steps"`
+	ContentDone []string       `json:"contentDone"`
+	Fields      []string       `json:"fields"`
+	Results     []result       `json:"results"`
+	Requests    int            `json:"requests"`
+	Errors      []string       `json:"errors"`
+}
+
+// TestClients lets real clients accumulate a stream of three turns, two of them with tool calls that the gateway runs.
+func TestClients(t *testing.T) {
+	model := scripted.Start(t, map[string][]scripted.Turn{"two-rounds": {
+		{Text: "First I add.", Calls: []scripted.Call{{Name: "everything-get-sum", Arguments: `{"a":2,"b":3}`}}},
+		{Text: "Then I echo.", Calls: []scripted.Call{
+			{Name: "everything-echo", Arguments: `{"message":"one"}`},
+			{Name: "everything-echo", Arguments: `{"message":"two"}`},
+		}},
+		{Text: "That is all."},
+	}})
+	g, _ := house(t, model.URL())
+	const text = "First I add.\n\nThen I echo.\n\nThat is all."
+
+	node := installed("node", "node")
+	python := installed("venv", "bin", "python")
+	for _, c := range []struct {
+		name   string
+		cmd    []string
+		fields bool // the client keeps the gateway's fields
+	}{
+		{"openai stream", []string{node, "openai-stream.mjs"}, true},
+		{"openai runTools", []string{node, "openai-runtools.mjs"}, false},
+		{"ai openai", []string{node, "ai-sdk.mjs", "openai"}, false},
+		{"ai openai-compatible", []string{node, "ai-sdk.mjs", "compatible"}, false},
+		{"langchain", []string{node, "langchain.mjs"}, false},
+		{"openai-python stream", []string{python, "openai_stream.py"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := os.Stat(c.cmd[0]); err != nil {
+				t.Skip("needs python3 with venv; CI has it")
+			}
+			before := len(model.Requests())
+			s := runClient(t, g.URL, c.cmd)
+			if len(s.Errors) > 0 || s.Requests != 1 {
+				t.Fatalf("%d requests, errors %q", s.Requests, s.Errors)
+			}
+			if s.Text != text || s.Finish != "stop" || s.ToolCalls != 0 {
+				t.Errorf("text %q, finish %q, %d tool calls; want %q, stop, none", s.Text, s.Finish, s.ToolCalls, text)
+			}
+			if s.Usage["input"] != 3*scripted.TurnInput || s.Usage["output"] != 3*scripted.TurnOutput {
+				t.Errorf("usage %v, want three turns of %d/%d", s.Usage, scripted.TurnInput, scripted.TurnOutput)
+			}
+			if s.ContentDone != nil && !slices.Equal(s.ContentDone, []string{text}) {
+				t.Errorf("content.done came with %q", s.ContentDone)
+			}
+			if s.Role != "" && s.Role != "assistant" {
+				t.Errorf("role %q", s.Role)
+			}
+			if s.Steps > 1 {
+				t.Errorf("%d steps", s.Steps)
+			}
+			if c.fields && (len(s.Results) != 3 || s.Results[2].Round != 2 || !strings.Contains(s.Results[2].Result, "two")) {
+				t.Errorf("mcp_call_results: %+v (fields %q)", s.Results, s.Fields)
+			}
+			if asked := len(model.Requests()) - before; asked != 3 {
+				t.Errorf("the model was asked %d times, want 3", asked)
+			}
+		})
+	}
+}
+
+// runClient runs one of clients/ beside the installed packages, where its imports look.
+func runClient(t *testing.T, base string, cmd []string) seen {
+	t.Helper()
+	if err := os.RemoveAll(installed("clients")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(installed("clients"), os.DirFS(here("clients"))); err != nil {
+		t.Fatal(err)
+	}
+	run := exec.CommandContext(t.Context(), cmd[0], cmd[1:]...)
+	run.Dir = installed("clients")
+	run.Env = append(os.Environ(), "BASE_URL="+base+"/v1", "API_KEY="+key, "MODEL=two-rounds", "MCP_SERVERS=everything",
+		"PROMPT=Do what the script says.", "NO_PROXY=127.0.0.1,localhost")
+	var stderr bytes.Buffer
+	run.Stderr = &stderr
+	out, err := run.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", filepath.Base(cmd[1]), err, stderr.String())
+	}
+	var s seen
+	if err := json.Unmarshal(out, &s); err != nil {
+		t.Fatalf("%v: %s\n%s", err, out, stderr.String())
+	}
+	return s
+}
