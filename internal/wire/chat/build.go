@@ -21,7 +21,7 @@ func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 	body = append(body, `,"messages":[`...)
 	body = enc.messages(body, conversation(req), true)
 	body = append(body, ']')
-	if n := len(req.AddedTools) + len(req.Tools); n > 0 && !(req.ToolChoice == llm.ChoiceNone && u.q.NoChoiceNone) {
+	if n := len(req.AddedTools) + len(req.Tools); n > 0 && (req.ToolChoice != llm.ChoiceNone || !u.q.NoChoiceNone) {
 		body = enc.tools(append(body, `,"tools":[`...), req.AddedTools)
 		for i := range req.Tools {
 			body = enc.tool(comma(body, i+len(req.AddedTools)), &req.Tools[i])

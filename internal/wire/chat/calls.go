@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -168,18 +169,18 @@ func (p *piece) repeats(c *call) bool {
 }
 
 func (cs *calls) byIndex(i int64) *call {
-	for k := len(cs.list) - 1; k >= 0; k-- {
-		if cs.list[k].index == i {
-			return cs.list[k]
+	for _, c := range slices.Backward(cs.list) {
+		if c.index == i {
+			return c
 		}
 	}
 	return nil
 }
 
 func (cs *calls) byID(id string) *call {
-	for k := len(cs.list) - 1; k >= 0 && id != ""; k-- {
-		if cs.list[k].id == id {
-			return cs.list[k]
+	for _, c := range slices.Backward(cs.list) {
+		if id != "" && c.id == id {
+			return c
 		}
 	}
 	return nil

@@ -51,8 +51,12 @@ func (e *encoder) message(dst []byte, m *llm.Message) []byte {
 func (e *encoder) assistant(dst []byte, m *llm.Message) []byte {
 	dst = append(dst, `{"role":"assistant","content":`...)
 	text := m.Text
-	for i := range m.Parts {
-		text += m.Parts[i].Text
+	if len(m.Parts) > 0 {
+		var b strings.Builder
+		for i := range m.Parts {
+			b.WriteString(m.Parts[i].Text)
+		}
+		text += b.String()
 	}
 	if text == "" && len(m.Calls) > 0 && !e.q.ContentRequired {
 		dst = append(dst, "null"...)

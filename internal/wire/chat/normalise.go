@@ -135,6 +135,15 @@ func (n *normaliser) isNews(key, v []byte) bool {
 	return true
 }
 
+// choiceIsNews is isNews for a member beside a delta: words are told when they change, objects each time unless they are empty.
+func (n *normaliser) choiceIsNews(key, v []byte) bool {
+	switch jsonedit.Kind(v) {
+	case '{', '[':
+		return len(v) > 2
+	}
+	return n.isNews(append([]byte("choice."), key...), v)
+}
+
 func (n *normaliser) takeUsage(v []byte) {
 	if jsonedit.Kind(v) == '{' {
 		n.usage = append(n.usage[:0], v...)
@@ -161,7 +170,9 @@ func (n *normaliser) takeChoice(c []byte) {
 			n.fail(replyFault(v))
 			return
 		default:
-			n.choice = appendMember(n.choice, key, v)
+			if n.choiceIsNews(key, v) {
+				n.choice = appendMember(n.choice, key, v)
+			}
 		}
 	}
 	n.begin()
@@ -280,7 +291,7 @@ func (n *normaliser) end(marked bool) {
 	if n.over {
 		return
 	}
-	if n.stop == "" && !(marked && n.begun) {
+	if n.stop == "" && (!marked || !n.begun) {
 		n.fail(unfinished())
 		return
 	}

@@ -109,7 +109,7 @@ func (r *relayed) end(usageMember string, err error) {
 	stop := lastStop(tail)
 	complete := stop != "" || doneLine(tail)
 	switch gone := errors.Is(err, context.Canceled) || fault.KindOf(err) == fault.Canceled; {
-	case err != io.EOF && (gone || !r.stream || !complete):
+	case !errors.Is(err, io.EOF) && (gone || !r.stream || !complete):
 		r.yield(llm.Event{}, err)
 		return
 	case r.first:

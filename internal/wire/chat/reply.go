@@ -102,7 +102,7 @@ func (n *normaliser) readStream(r io.Reader) {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			n.end(false)
 		case err != nil:
 			n.broke(err)

@@ -48,18 +48,8 @@ func (r *rewriter) assistant(m []byte) {
 	r.out = append(r.out, '{')
 	n, content, changed := 0, false, false
 	for key, v := range jsonedit.Members(m) {
-		fresh, keep := v, true
-		switch {
-		case r.strip && jsonedit.KeyIs(key, vendorField):
-			fresh, keep = withoutOurs(v)
-		case jsonedit.KeyIs(key, "content"):
-			content = true
-			if r.enc.q.ContentRequired && jsonedit.IsNull(v) {
-				fresh = []byte(`""`)
-			}
-		case r.enc.ids.n > 0 && jsonedit.KeyIs(key, "tool_calls"):
-			fresh = r.calls(v)
-		}
+		content = content || jsonedit.KeyIs(key, "content")
+		fresh, keep := r.member(key, v)
 		changed = changed || !keep || string(fresh) != string(v)
 		if keep {
 			r.out = append(append(append(comma(r.out, n), '"'), key...), '"', ':')
@@ -76,6 +66,19 @@ func (r *rewriter) assistant(m []byte) {
 		r.out = append(r.out[:start], m...)
 	}
 	r.changed = r.changed || changed
+}
+
+// member returns the value of a member of the model's turn as it is sent, and false if it is left out.
+func (r *rewriter) member(key, v []byte) ([]byte, bool) {
+	switch {
+	case r.strip && jsonedit.KeyIs(key, vendorField):
+		return withoutOurs(v)
+	case r.enc.q.ContentRequired && jsonedit.KeyIs(key, "content") && jsonedit.IsNull(v):
+		return []byte(`""`), true
+	case r.enc.ids.n > 0 && jsonedit.KeyIs(key, "tool_calls"):
+		return r.calls(v), true
+	}
+	return v, true
 }
 
 // keptFor returns the hidden turns that belong to a turn with these calls, the first time that they are asked for.

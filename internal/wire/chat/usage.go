@@ -29,6 +29,9 @@ func readUsage(raw []byte) *llm.Usage {
 	u.Input = prompt - u.CacheRead - u.CacheWrite
 	u.Reasoning = first(n("completion_tokens_details", "reasoning_tokens"), n("reasoning_tokens"))
 	// Some count reasoning beside the completion instead of in it; the total tells.
+	if rest := n("total_tokens") - prompt - completion; u.Reasoning == 0 && rest > 0 {
+		u.Reasoning = rest // counted, and named nowhere
+	}
 	beside := u.Reasoning > completion || u.Reasoning > 0 && n("total_tokens") == prompt+completion+u.Reasoning
 	if !beside {
 		completion -= u.Reasoning
