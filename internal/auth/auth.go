@@ -66,6 +66,9 @@ func (r *Keyring) Identify(h http.Header) (*Identity, Credential, error) {
 		" is not one of this gateway's keys; it has keys of its own, which are not those of the model providers")
 }
 
+// Open reports whether no keys are configured, so that everyone is let in.
+func (r *Keyring) Open() bool { return r.byHash == nil }
+
 // ByName returns the identity of the key with this name.
 func (r *Keyring) ByName(name string) (*Identity, bool) {
 	for _, id := range r.byHash {

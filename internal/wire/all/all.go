@@ -3,14 +3,15 @@ package all
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/wire"
 	"github.com/fairlead/fairlead/internal/wire/chat"
 )
 
-// Doors returns the wires that clients may speak.
-func Doors() []wire.Door {
-	return []wire.Door{chat.Door{}}
+// Doors returns the wires that clients may speak. A stream that is silent for keepAlive gets a comment.
+func Doors(keepAlive time.Duration) []wire.Door {
+	return []wire.Door{chat.Door{KeepAlive: keepAlive}}
 }
 
 // Upstream returns the codec of the named wire for a provider with these quirks.

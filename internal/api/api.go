@@ -1,0 +1,241 @@
+// Package api is the front door: one mux, one list of routes, one place that writes errors.
+package api
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/obs"
+	"github.com/fairlead/fairlead/internal/plan"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+// API serves the endpoints over one snapshot of the config.
+type API struct {
+	Doors   []wire.Door
+	Keys    *auth.Keyring
+	Planner *plan.Planner
+	Log     *slog.Logger
+	Body    int64    // the largest request body, in bytes
+	Show    llm.Show // how tool rounds show when the request does not say
+	Hosts   []string // the names under which the gateway is asked for, beside the Host header
+}
+
+// route is one endpoint.
+type route struct {
+	method, path string
+	open         bool // no key is asked for
+	door         wire.Door
+	serve        func(w http.ResponseWriter, r *http.Request, c *caller) error
+}
+
+// caller is who sends a request, and with what.
+type caller struct {
+	id   *auth.Identity
+	cred auth.Credential
+	door wire.Door // writes the errors
+}
+
+func (a *API) routes() []route {
+	errs := a.Doors[0]
+	list := []route{
+		{method: http.MethodGet, path: "/health", open: true, door: errs, serve: health},
+		{method: http.MethodGet, path: "/v1/models", door: errs, serve: a.models},
+		{method: http.MethodGet, path: "/v1/models/{id...}", door: errs, serve: a.model},
+		{method: http.MethodGet, path: "/v1/mcp/tools", door: errs, serve: a.tools},
+	}
+	for _, d := range a.Doors {
+		for _, r := range d.Routes() {
+			list = append(list, route{method: r.Method, path: r.Path, door: d, serve: a.generate})
+		}
+	}
+	return list
+}
+
+// Handler returns the whole API.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range a.routes() {
+		mux.Handle(r.path, a.handle(r))
+	}
+	mux.Handle("/", a.handle(route{door: a.Doors[0], open: true, serve: func(_ http.ResponseWriter, r *http.Request, _ *caller) error {
+		return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "there is no endpoint " + r.URL.Path}
+	}}))
+	return mux
+}
+
+// handle wraps a route: call id, log, panics, host, method, key, errors, in this order.
+func (a *API) handle(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call := begin(w, r)
+		sw := &statusWriter{ResponseWriter: w}
+		defer a.end(sw, call, rt)
+		err := a.admit(rt, r.WithContext(obs.With(r.Context(), call)), sw)
+		if err == nil {
+			return
+		}
+		a.note(call, err)
+		if sw.status == 0 {
+			rt.door.WriteError(sw, err)
+		}
+	})
+}
+
+func (a *API) admit(rt route, r *http.Request, w http.ResponseWriter) error {
+	if err := a.checkHost(r); err != nil {
+		return err
+	}
+	if rt.method != "" && r.Method != rt.method && (rt.method != http.MethodGet || r.Method != http.MethodHead) {
+		w.Header().Set("Allow", rt.method)
+		return &fault.Error{Kind: fault.MethodNotAllowed, Code: "method_not_allowed", Message: r.URL.Path + " takes " + rt.method + ", not " + r.Method}
+	}
+	c := &caller{door: rt.door}
+	if !rt.open {
+		var err error
+		if c.id, c.cred, err = a.Keys.Identify(r.Header); err != nil {
+			return err
+		}
+		obs.From(r.Context()).Key = c.id.Name
+	}
+	return rt.serve(w, r, c)
+}
+
+// begin gives the request its call, and the answer the headers that every answer has.
+func begin(w http.ResponseWriter, r *http.Request) *obs.Call {
+	c := &obs.Call{ID: obs.NewID(), Start: time.Now(), RequestID: r.Header.Get("X-Request-Id"),
+		Traceparent: r.Header.Get("Traceparent"), Tracestate: r.Header.Get("Tracestate"), TraceID: r.Header.Get("X-Litellm-Trace-Id")}
+	h := w.Header()
+	h.Set("X-Fairlead-Call-Id", c.ID)
+	if c.RequestID != "" {
+		h.Set("X-Request-Id", c.RequestID)
+	}
+	return c
+}
+
+// end logs the request, whatever became of it.
+func (a *API) end(w *statusWriter, c *obs.Call, rt route) {
+	p := recover()
+	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared as net/http does
+		a.Log.Error("a request panicked", "panic", p, "stack", stack(), c.Attrs())
+		if w.status == 0 {
+			rt.door.WriteError(w, &fault.Error{Kind: fault.Internal, Code: "internal_error", Message: "the gateway failed; the log has the details under this call id"})
+		}
+	}
+	a.logRequest(w, c, rt)
+	if p == http.ErrAbortHandler { //nolint:errorlint // as above
+		panic(p)
+	}
+}
+
+func (a *API) logRequest(w *statusWriter, c *obs.Call, rt route) {
+	if !a.Log.Enabled(context.Background(), slog.LevelInfo) || rt.path == "/health" {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 16)
+	attrs = append(attrs, slog.String("call_id", c.ID), slog.String("path", rt.path), slog.Int("status", w.code()), slog.Float64("ms", float64(time.Since(c.Start).Microseconds())/1000))
+	for _, f := range [...][2]string{{"key", c.Key}, {"model", c.Model}, {"provider", c.Provider}, {"traceparent", c.Traceparent}, {"trace_id", c.TraceID}, {"request_id", c.RequestID}, {"error", c.Error}} {
+		if f[1] != "" {
+			attrs = append(attrs, slog.String(f[0], f[1]))
+		}
+	}
+	if c.Rounds > 0 {
+		attrs = append(attrs, slog.Int("rounds", c.Rounds), slog.Int("tool_calls", c.Tools))
+	}
+	if c.Input+c.Output > 0 {
+		attrs = append(attrs, slog.Int64("input_tokens", c.Input), slog.Int64("output_tokens", c.Output))
+	}
+	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
+}
+
+// note keeps what the log says of a failed request.
+func (a *API) note(c *obs.Call, err error) {
+	c.Error = err.Error()
+	if fault.KindOf(err) == fault.Canceled {
+		c.Error = "client left"
+	}
+}
+
+// checkHost refuses requests that a web page could have made a browser send, where no key stands in the way: a foreign
+// Host (DNS rebinding) or a foreign Origin.
+func (a *API) checkHost(r *http.Request) error {
+	if !a.Keys.Open() {
+		return nil
+	}
+	host := hostOf(r.Host)
+	if !isLoopback(host) && !contains(a.Hosts, host) {
+		return &fault.Error{Kind: fault.Forbidden, Code: "host_not_allowed", Message: "this gateway asks for no keys and so answers only to loopback names; configure keys to serve the host " + host}
+	}
+	if o := r.Header.Get("Origin"); o != "" && !isLoopback(originHost(o)) {
+		return &fault.Error{Kind: fault.Forbidden, Code: "origin_not_allowed", Message: "this gateway asks for no keys and so answers no web page of another origin; configure keys to serve it"}
+	}
+	return nil
+}
+
+// generate answers a request for a model.
+func (a *API) generate(w http.ResponseWriter, r *http.Request, c *caller) error {
+	body, release, err := a.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	defer release()
+	req, err := c.door.ReadRequest(body)
+	if err != nil {
+		return err
+	}
+	call := obs.From(r.Context())
+	call.Model = req.Model
+	if req.Show, err = a.show(r); err != nil {
+		return err
+	}
+	model, err := a.Planner.Plan(r.Context(), a.planCaller(r, c), c.door, req)
+	if err != nil {
+		return err
+	}
+	return c.door.WriteReply(w, req, a.watch(call, model.Generate(r.Context(), req)))
+}
+
+// watch keeps what the log says of a reply: its usage, and the error it ended with.
+func (a *API) watch(call *obs.Call, reply iter.Seq2[llm.Event, error]) iter.Seq2[llm.Event, error] {
+	return func(yield func(llm.Event, error) bool) {
+		for ev, err := range reply {
+			if err != nil {
+				a.note(call, err)
+			} else if u := ev.Usage; u != nil {
+				call.Input += u.Input + u.CacheRead + u.CacheWrite
+				call.Output += u.Output + u.Reasoning
+			}
+			if !yield(ev, err) {
+				return
+			}
+		}
+	}
+}
+
+func (a *API) planCaller(r *http.Request, c *caller) plan.Caller {
+	return plan.Caller{Identity: c.id, Credential: c.cred, Header: r.Header, Hosts: append([]string{r.Host}, a.Hosts...)}
+}
+
+func (a *API) show(r *http.Request) (llm.Show, error) {
+	word := r.Header.Get("X-Fairlead-Stream")
+	if word == "" {
+		return a.Show, nil
+	}
+	show, ok := ShowOf(strings.ToLower(word))
+	if !ok {
+		return 0, fault.Invalidf("x-fairlead-stream", "x-fairlead-stream must be standard, hidden, annotated or legacy, not %q", word)
+	}
+	return show, nil
+}
+
+// ShowOf reads the word for a stream mode.
+func ShowOf(word string) (llm.Show, bool) {
+	show, ok := map[string]llm.Show{"standard": llm.ShowStandard, "hidden": llm.ShowHidden, "annotated": llm.ShowAnnotated, "legacy": llm.ShowLegacy}[word]
+	return show, ok
+}

@@ -1,0 +1,137 @@
+// Package app builds the gateway from a config and runs it: Open, Apply for a new config, Close.
+package app
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/agent"
+	"github.com/fairlead/fairlead/internal/api"
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/h1"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/mcp"
+	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
+	"github.com/fairlead/fairlead/internal/plan"
+	"github.com/fairlead/fairlead/internal/wire"
+	wireall "github.com/fairlead/fairlead/internal/wire/all"
+)
+
+// App is a running gateway. What a config decides is in its snapshot, which Apply replaces as a whole; requests go on with
+// the one that they began with.
+type App struct {
+	log       *slog.Logger
+	servers   *mcp.Catalogue
+	keeper    agent.Keeper
+	transport *h1.Transport
+	now       atomic.Pointer[snapshot]
+}
+
+// snapshot is what one config makes.
+type snapshot struct {
+	cfg     *config.Config
+	handler http.Handler
+	planner *plan.Planner
+	doors   []wire.Door
+}
+
+// Mixed turns are kept for an hour, in at most this many bytes.
+const (
+	keepBytes = 64 << 20
+	keepFor   = time.Hour
+)
+
+// Open builds a gateway. Servers that are down stop nothing: they are told of when a request needs them.
+func Open(cfg *config.Config, version string, log *slog.Logger) (*App, error) {
+	a := &App{log: log, keeper: agent.NewMemory(keepBytes, keepFor)}
+	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: log, Version: version}), mcp.Options{CallTime: cfg.Limits.CallTime, ResultBytes: int(cfg.Limits.ResultBytes), Log: log})
+	a.transport = h1.New(h1.Options{ConnectTimeout: cfg.Timeouts.Connect})
+	if err := a.Apply(cfg); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Apply makes cfg the config. When it cannot be used the old one stays. The limits of one call and of results, and the
+// time to connect, are those of the first config.
+func (a *App) Apply(cfg *config.Config) error {
+	keys, err := auth.New(cfg.Keys)
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	targets, err := a.targets(cfg)
+	if err != nil {
+		return err
+	}
+	show, _ := api.ShowOf(cfg.StreamToolRounds)
+	p := &plan.Planner{
+		Targets: targets, Servers: a.servers, External: cfg.ExternalMCP.Allow, Keeper: a.keeper, Mocks: cfg.Mocks, Log: a.log,
+		Limits: agent.Limits{Rounds: cfg.Limits.Rounds, Calls: cfg.Limits.Calls, Concurrent: cfg.Limits.ConcurrentCalls, Wall: cfg.Limits.WallTime},
+	}
+	doors := wireall.Doors(cfg.Timeouts.KeepAlive)
+	front := &api.API{Doors: doors, Keys: keys, Planner: p, Log: a.log, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen)}
+	a.servers.Apply(servers(cfg))
+	a.servers.Warm()
+	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, doors: doors})
+	return nil
+}
+
+// Close ends all sessions and connections. Requests should have ended before.
+func (a *App) Close() {
+	a.servers.Close()
+	a.transport.CloseIdleConnections()
+}
+
+// ServeHTTP serves the API.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.now.Load().handler.ServeHTTP(w, r) }
+
+// Generate answers a request of this process, which may use everything that is configured. A request that carries a
+// wire's body in Raw is read as its door would read it.
+func (a *App) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Event, error] {
+	return func(yield func(llm.Event, error) bool) {
+		s := a.now.Load()
+		own := *req
+		m, err := s.planner.Plan(ctx, plan.Caller{Identity: auth.Anyone(), Header: http.Header{}}, s.decoder(req), &own)
+		if err != nil {
+			yield(llm.Event{}, err)
+			return
+		}
+		own.Opaque = false
+		for ev, err := range m.Generate(ctx, &own) {
+			if !yield(ev, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *snapshot) decoder(req *llm.Request) plan.Decoder {
+	for _, d := range s.doors {
+		if d.Name() == req.Raw.Wire {
+			return d
+		}
+	}
+	return nil
+}
+
+// ReadRequest reads a request body of the named wire for Generate.
+func (a *App) ReadRequest(wireName string, body []byte) (*llm.Request, error) {
+	for _, d := range a.now.Load().doors {
+		if d.Name() == wireName {
+			return d.ReadRequest(body)
+		}
+	}
+	return nil, fmt.Errorf("there is no wire %q", wireName)
+}
+
+// Tools lists the tools of all servers as they are offered, and the servers that failed.
+func (a *App) Tools(ctx context.Context) ([]llm.Tool, []llm.ServerError, error) {
+	return a.now.Load().planner.Tools(ctx, plan.Caller{Identity: auth.Anyone(), Header: http.Header{}})
+}

@@ -1,0 +1,44 @@
+package plan
+
+import (
+	"context"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/mcp"
+)
+
+// attachHeader names servers for clients that cannot put an entry into the request's tools.
+const attachHeader = "X-Fairlead-Mcp"
+
+// entries are the MCP entries of a request: its own, what the header adds, and, when neither names a server, what the
+// caller's key attaches.
+func (p *Planner) entries(c Caller, req *llm.Request) (entries []llm.MCPEntry, byKey bool) {
+	entries = req.MCP
+	var names []string
+	for name := range strings.SplitSeq(strings.Join(c.Header.Values(attachHeader), ","), ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		entries = append(entries[:len(entries):len(entries)], mcp.Attach(strings.ToLower(attachHeader), names...))
+	}
+	if len(entries) == 0 && len(c.Identity.Attach) > 0 {
+		return []llm.MCPEntry{mcp.Attach("attach", c.Identity.Attach...)}, true
+	}
+	return entries, false
+}
+
+// selection is what the catalogue must know of a caller.
+func (p *Planner) selection(c Caller) mcp.Selection {
+	return mcp.Selection{
+		Access: func(u mcp.Use) bool { return u.External || c.Identity.AllowsServer(u.Server) },
+		Header: c.Header, Key: c.Credential.Key.Reveal(), Forward: c.Credential.Forwards, Hosts: c.Hosts, External: p.External,
+	}
+}
+
+// Tools lists the tools of all servers that the caller may use, as they are offered, and the servers that failed.
+func (p *Planner) Tools(ctx context.Context, c Caller) ([]llm.Tool, []llm.ServerError, error) {
+	return p.Servers.List(ctx, p.selection(c))
+}

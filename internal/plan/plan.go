@@ -1,0 +1,161 @@
+// Package plan turns a request of a caller into the llm.Model that answers it. It is the one place that knows the order in
+// which models stand around models.
+package plan
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/agent"
+	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/mcp"
+	"github.com/fairlead/fairlead/internal/obs"
+)
+
+// Target is a model that clients may ask for by name.
+type Target struct {
+	Name     string // one that ends in "*" takes any name that begins so and that no other target has
+	Provider string
+	Wire     string // the wire that its provider speaks
+	Model    llm.Model
+}
+
+// Planner holds what one snapshot of the config allows.
+type Planner struct {
+	Targets  []Target
+	Servers  *mcp.Catalogue
+	External []string // hosts that a request's own server_url may name
+	Limits   agent.Limits
+	Keeper   agent.Keeper
+	Mocks    bool
+	Log      *slog.Logger
+}
+
+// Caller is who asks, and how.
+type Caller struct {
+	Identity   *auth.Identity
+	Credential auth.Credential
+	Header     http.Header
+	Hosts      []string // the gateway's own names: a server_url with one of them is ours
+}
+
+// Decoder reads the rest of a request, for those who must look inside. A wire.Door is one.
+type Decoder interface {
+	Decode(req *llm.Request) error
+}
+
+// Plan returns the model that answers req. It sets what the way there depends on: Opaque, and what is put back into the
+// conversation. d is nil when req is decoded already.
+func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Request) (llm.Model, error) {
+	model, target, err := p.model(c, req)
+	if err != nil {
+		return nil, err
+	}
+	obs.From(ctx).Provider = target.Provider
+	entries, byKey := p.entries(c, req)
+	if len(entries) == 0 {
+		if err := p.restore(ctx, c, d, req); err != nil {
+			return nil, err
+		}
+		req.Opaque = req.Raw.Wire != "" && req.Raw.Wire == target.Wire && req.Mock == nil
+		return model, nil
+	}
+	if err := decode(d, req); err != nil {
+		return nil, err
+	}
+	if req.Params.N > 1 {
+		return nil, &fault.Error{Kind: fault.Invalid, Code: "n_not_supported", Param: "n", Message: "n must be 1 when the request names MCP servers: the gateway runs their tools in one conversation"}
+	}
+	if err := agent.Restore(ctx, p.Keeper, c.Identity.Name, req); err != nil {
+		return nil, err
+	}
+	sel := p.selection(c)
+	sel.Entries, sel.Attached, sel.Own = entries, byKey, req.Tools
+	box, err := p.Servers.Open(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	return &agent.Loop{Model: model, Tools: box, Errors: box.Errors(), Limits: p.Limits, Keeper: p.Keeper, Principal: c.Identity.Name, Log: p.Log}, nil
+}
+
+func decode(d Decoder, req *llm.Request) error {
+	if d == nil {
+		return nil
+	}
+	return d.Decode(req)
+}
+
+// restore puts kept turns back into a conversation that names no server any more.
+func (p *Planner) restore(ctx context.Context, c Caller, d Decoder, req *llm.Request) error {
+	if !p.Keeper.Holds(c.Identity.Name) {
+		return nil
+	}
+	probe := *req
+	if err := decode(d, &probe); err != nil {
+		return nil //nolint:nilerror // what cannot be read is the provider's to refuse
+	}
+	if err := agent.Restore(ctx, p.Keeper, c.Identity.Name, &probe); err != nil {
+		return err
+	}
+	req.Restored = probe.Restored
+	return nil
+}
+
+// model finds the target of a request.
+func (p *Planner) model(c Caller, req *llm.Request) (llm.Model, Target, error) {
+	if req.Mock != nil && !p.Mocks {
+		param := "mock_response"
+		if req.Mock.Text == "" {
+			param = "mock_tool_calls"
+		}
+		return nil, Target{}, fault.Invalidf(param, "%s is refused: this gateway's config does not allow mocks (mocks: true)", param)
+	}
+	t, ok := p.Target(c.Identity, req.Model)
+	if !ok {
+		return nil, t, &fault.Error{Kind: fault.NotFound, Code: "model_not_found", Param: "model", Message: "the model " + strconv.Quote(req.Model) + " does not exist or this key may not use it; GET /v1/models lists those that it may"}
+	}
+	if req.Mock != nil {
+		return mock{}, t, nil
+	}
+	return t.Model, t, nil
+}
+
+// Target returns the target of a name, if the identity may use it.
+func (p *Planner) Target(id *auth.Identity, name string) (Target, bool) {
+	var star *Target
+	for i := range p.Targets {
+		t := &p.Targets[i]
+		switch {
+		case t.Name == name:
+			return *t, id.AllowsModel(name)
+		case t.matches(name):
+			star = t
+		}
+	}
+	if star == nil {
+		return Target{}, false
+	}
+	return *star, id.AllowsModel(star.Name) || id.AllowsModel(name)
+}
+
+// matches reports whether a target whose name ends in * takes name.
+func (t *Target) matches(name string) bool {
+	prefix, ok := strings.CutSuffix(t.Name, "*")
+	return ok && strings.HasPrefix(name, prefix)
+}
+
+// Models are the targets that the identity may use.
+func (p *Planner) Models(id *auth.Identity) []Target {
+	var out []Target
+	for _, t := range p.Targets {
+		if id.AllowsModel(t.Name) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
