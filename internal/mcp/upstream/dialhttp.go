@@ -33,7 +33,9 @@ func (d *Dialer) dialLegacy(ctx context.Context, t target) (*session, error) {
 		return nil, err
 	}
 	d.remember(t.URL, era{legacy: true})
-	w.stand()
+	if s.changes {
+		w.stand()
+	}
 	return s, nil
 }
 

@@ -25,6 +25,9 @@ func (s *session) discover(ctx context.Context, timeout time.Duration) error {
 		defer cancel()
 	}
 	res, err := s.do(wait, request{method: "server/discover"})
+	if rpcCode(err) == codeUnsupported && supports(err) { // it wants to be asked for what it was asked for
+		res, err = s.do(wait, request{method: "server/discover"})
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -33,13 +36,27 @@ func (s *session) discover(ctx context.Context, timeout time.Duration) error {
 	case err != nil:
 		return s.otherEra(err)
 	}
-	for v := range jsonedit.Elements(jsonedit.Get(res, "supportedVersions")) {
-		if name, _ := jsonedit.Unquote(v); name == revModern {
-			s.capabilities(res)
-			return nil
+	if !holds(jsonedit.Get(res, "supportedVersions"), revModern) {
+		return errOtherEra
+	}
+	s.capabilities(res)
+	return nil
+}
+
+// supports reports whether an error about the revision names ours among those that the server supports.
+func supports(err error) bool {
+	e, ok := errors.AsType[*mcp.RPCError](err)
+	return ok && holds(jsonedit.Get(e.Data, "supported"), revModern)
+}
+
+// holds reports whether a list of strings has a member.
+func holds(list []byte, member string) bool {
+	for v := range jsonedit.Elements(list) {
+		if s, _ := jsonedit.Unquote(v); s == member {
+			return true
 		}
 	}
-	return errOtherEra
+	return false
 }
 
 // otherEra classes the error of a probe.
