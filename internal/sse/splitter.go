@@ -77,6 +77,7 @@ func (s *Splitter) frame() int {
 
 // Data returns the data of a frame that a [Splitter] returned, or nil if it has none. The data of one line is a part of the frame;
 // that of several lines is joined by \n in memory of its own.
+// A byte order mark at the start is skipped, though it belongs there in the first frame of a stream only.
 func Data(frame []byte) []byte {
 	var data []byte
 	lines := 0

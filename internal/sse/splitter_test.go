@@ -149,6 +149,8 @@ func FuzzSplitter(f *testing.F) {
 			t.Fatal(err)
 		case !errors.Is(err, io.EOF):
 			return
+		case bytes.LastIndex(text, []byte("\uFEFF")) > 0:
+			return // Data cannot know which frame was the first
 		}
 		// Each frame is one event at most, and they are the events that a Reader sees.
 		var got, want []string
