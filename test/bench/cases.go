@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// testCase is one kind of request. The bodies are the same for all targets; the path says to the model how to answer, and
+// through the gateway the model's name does.
+type testCase struct {
+	name        string
+	what        string
+	path        string // the model's: /<path>/v1/chat/completions
+	body        func(model string) string
+	mcp         bool   // goes to the MCP server
+	gatewayOnly bool   // no relay can do it
+	relayOnly   bool   // no meaning for the gateway
+	want        string // in the reply
+	floor       float64
+}
+
+const (
+	clientKey = "sk-bench-0123456789abcdef"
+	modelKey  = "sk-upstream-0123456789"
+	done      = "data: [DONE]"
+	answer    = "that was all"
+)
+
+// tools are what a tool round is made of, in the order of its hops.
+var hops = []string{"hop model 1", "hop MCP", "hop model 2"}
+
+func cases() []testCase {
+	return []testCase{
+		{name: "1KB", what: "request 1 KB, reply 1 KB", path: "plain", body: chat(1<<10, false), want: `"usage"`, floor: 3.3},
+		{name: "64KB", what: "request 64 KB, reply 1 KB", path: "plain", body: chat(64<<10, false), want: `"usage"`, floor: 3.0},
+		{name: "stream", what: "request 1 KB, reply of 100 chunks", path: "stream", body: chat(1<<10, true), want: done, floor: 2.0},
+		{name: "tools", what: "one tool round in a streamed chat, 10 tools", path: "tools", body: toolChat, want: answer, gatewayOnly: true, floor: 12},
+		{name: hops[0], path: "tools", body: firstCall, want: done, relayOnly: true},
+		{name: hops[1], mcp: true, body: func(string) string { return mcpCall }, want: "echo", relayOnly: true},
+		{name: hops[2], path: "tools", body: secondCall, want: answer, relayOnly: true},
+	}
+}
+
+// request is a whole request, head and body.
+func (c testCase) request(addr string, gateway bool) []byte {
+	path, key := "/"+c.path+"/v1/chat/completions", modelKey
+	if c.mcp {
+		path = "/mcp"
+	}
+	if gateway {
+		path, key = "/v1/chat/completions", clientKey
+	}
+	body := c.body(c.path)
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"+
+		"User-Agent: bench\r\nMCP-Protocol-Version: 2025-11-25\r\nContent-Length: %d\r\n\r\n%s", path, addr, key, len(body), body)
+}
+
+// chat is a plain request of about size bytes.
+func chat(size int, stream bool) func(string) string {
+	return func(model string) string {
+		head := fmt.Sprintf(`{"model":%q,"stream":%v,"messages":[{"role":"system","content":"You are helpful."}`, model, stream)
+		var b strings.Builder
+		b.WriteString(head)
+		for i := 0; b.Len() < size-200 || i == 0; i++ {
+			role := [...]string{"user", "assistant"}[i%2]
+			text := strings.Repeat("A line of \\\"text\\\", as people write it.\\n", min(20, max(1, (size-b.Len()-100)/45)))
+			fmt.Fprintf(&b, `,{"role":%q,"content":"%s"}`, role, text)
+		}
+		b.WriteString(`],"temperature":0.7,"max_tokens":256,"user":"bench"`)
+		if stream {
+			b.WriteString(`,"stream_options":{"include_usage":true}`)
+		}
+		b.WriteString("}")
+		return b.String()
+	}
+}
+
+func toolChat(model string) string {
+	return fmt.Sprintf(`{"model":%q,"stream":true,"messages":[{"role":"user","content":"Say it again."}],`+
+		`"tools":[{"type":"mcp","server_label":"bench","server_url":"fairlead/mcp/bench","require_approval":"never"}]}`, model)
+}
+
+// toolBlock is what a model is told of the ten tools.
+var toolBlock = func() string {
+	var all []string
+	for i := range 10 {
+		all = append(all, fmt.Sprintf(`{"type":"function","function":{"name":"bench-%s","description":%q,"parameters":%s}}`, toolName(i), toolText, toolSchema))
+	}
+	return "[" + strings.Join(all, ",") + "]"
+}()
+
+const (
+	toolText   = "Repeats a text, as often as it is asked to, in the case that it is asked for."
+	toolSchema = `{"type":"object","properties":{"text":{"type":"string","description":"what to repeat"},"times":{"type":"integer","minimum":1},"upper":{"type":"boolean"}},"required":["text"]}`
+	callArgs   = `{"text":"hello","times":1}`
+	callID     = "call_0123456789"
+	mcpCall    = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo_0","arguments":` + callArgs + `}}`
+)
+
+func toolName(i int) string { return fmt.Sprintf("echo_%d", i) }
+
+func firstCall(model string) string {
+	return fmt.Sprintf(`{"model":%q,"stream":true,"messages":[{"role":"user","content":"Say it again."}],"tools":%s}`, model, toolBlock)
+}
+
+func secondCall(model string) string {
+	return fmt.Sprintf(`{"model":%q,"stream":true,"messages":[{"role":"user","content":"Say it again."},`+
+		`{"role":"assistant","content":null,"tool_calls":[{"id":%q,"type":"function","function":{"name":"bench-echo_0","arguments":%q}}]},`+
+		`{"role":"tool","tool_call_id":%q,"content":"echo: hello"}],"tools":%s}`, model, callID, callArgs, callID, toolBlock)
+}

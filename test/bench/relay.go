@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/h1"
+)
+
+// relay is a process that passes requests on and does nothing else: what net/http costs by itself, with its own client and
+// with the gateway's. It knows no keys and reads nothing.
+func relay(args []string) error {
+	if len(args) != 3 {
+		return errors.New("wants std or h1, and the addresses of the model and of the MCP server")
+	}
+	var rt http.RoundTripper = h1.New(h1.Options{})
+	if args[0] == "std" {
+		rt = &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true, WriteBufferSize: 64 << 10}
+	}
+	l, err := listen()
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to := args[1]
+		if r.URL.Path == "/mcp" {
+			to = args[2]
+		}
+		out := (&http.Request{
+			Method: r.Method, URL: &url.URL{Scheme: "http", Host: to, Path: r.URL.Path}, Host: to,
+			Header: http.Header{"Authorization": r.Header["Authorization"], "Content-Type": r.Header["Content-Type"], "User-Agent": nil},
+			Body:   r.Body, ContentLength: r.ContentLength,
+		}).WithContext(r.Context())
+		resp, err := rt.RoundTrip(out)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer resp.Body.Close()
+		pass(w, resp)
+	})}
+	fmt.Println(l.Addr())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = srv.Close()
+	}()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// pass copies a reply as it comes.
+func pass(w http.ResponseWriter, resp *http.Response) {
+	h := w.Header()
+	for _, k := range []string{"Content-Type", "Content-Length"} {
+		if v := resp.Header[k]; v != nil {
+			h[k] = v
+		}
+	}
+	w.WriteHeader(resp.StatusCode)
+	flush := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
+	rc := http.NewResponseController(w)
+	buf := make([]byte, 8<<10)
+	for {
+		n, err := resp.Body.Read(buf)
+		if n > 0 {
+			if _, err := w.Write(buf[:n]); err != nil {
+				return
+			}
+			if flush {
+				_ = rc.Flush() // the next write says what is wrong
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
