@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/app"
 	"github.com/fairlead/fairlead/internal/config"
@@ -85,6 +86,27 @@ func (g *Gateway) Handler() http.Handler { return g.app }
 // An error is the last thing yielded. The request may use everything that the config has.
 func (g *Gateway) Generate(ctx context.Context, req *Request) iter.Seq2[Event, error] {
 	return g.app.Generate(ctx, req)
+}
+
+// Collect returns the text of a whole reply. The texts of several rounds are one text, with a blank line between two.
+func Collect(reply iter.Seq2[Event, error]) (string, error) {
+	var text strings.Builder
+	turn := false
+	for ev, err := range reply {
+		switch {
+		case err != nil:
+			return text.String(), err
+		case ev.Kind == TurnEnd:
+			turn = text.Len() > 0
+		case ev.Kind == Text && turn:
+			text.WriteString("\n\n")
+			turn = false
+		}
+		if ev.Kind == Text {
+			text.WriteString(ev.Text)
+		}
+	}
+	return text.String(), nil
 }
 
 // Close ends all sessions and processes. Requests should have ended before.
