@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/fairlead/fairlead/internal/app"
 	"github.com/fairlead/fairlead/internal/config"
 )
 
@@ -16,7 +17,7 @@ func check(f *flag.FlagSet) act {
 		if *path == "" {
 			return fmt.Errorf("%w: --config FILE is missing", errUsage)
 		}
-		_, err := config.Load(*path, configOptions())
+		_, err := config.Load(*path, config.Options{KnownProvider: app.KnownProvider})
 		if m, ok := errors.AsType[*config.Mistakes](err); ok {
 			_, _ = fmt.Fprintln(out, m)
 			return errTold

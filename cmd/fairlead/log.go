@@ -4,14 +4,29 @@ import (
 	"io"
 	"log/slog"
 	"os"
+
+	"github.com/fairlead/fairlead/internal/obs"
 )
 
-// logger writes text for a person at a terminal, and JSON for everything else.
-func logger(to io.Writer) *slog.Logger {
-	if f, ok := to.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return slog.New(slog.NewTextHandler(to, nil))
-		}
+// logBytes is how much of the log may wait for a slow reader before records are dropped.
+const logBytes = 1 << 20
+
+// logger writes text for a person at a terminal, and JSON for everything else. flush writes what is left; later records
+// are written at once.
+func logger(to io.Writer, level slog.Level) (l *slog.Logger, flush func()) {
+	o := &slog.HandlerOptions{Level: level}
+	if isTerminal(to) {
+		return slog.New(slog.NewTextHandler(to, o)), func() {}
 	}
-	return slog.New(slog.NewJSONHandler(to, nil))
+	w := obs.NewAsync(to, logBytes)
+	return slog.New(slog.NewJSONHandler(w, o)), func() { _ = w.Close() }
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -67,6 +67,9 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		usage(out, list)
 		return exitOK
 	}
+	if args[0] == demoTools && len(args) == 2 {
+		return serveDemoTools(args[1], out, log)
+	}
 	i := slices.IndexFunc(list, func(c command) bool { return c.name == args[0] })
 	if i < 0 {
 		_, _ = fmt.Fprintf(log, "fairlead: there is no command %q\n\n", args[0])

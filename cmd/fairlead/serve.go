@@ -2,61 +2,52 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
 
-	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/app"
+	"github.com/fairlead/fairlead/internal/demo"
 )
-
-var errNotYet = errors.New("not built yet")
-
-func configOptions() config.Options { return config.Options{} }
 
 func serve(f *flag.FlagSet) act {
 	path := f.String("config", "", "the config `FILE`; without one, providers for whichever API keys the environment holds")
-	listen := f.String("listen", "", "listen on `ADDR` (host:port) instead of the config's address")
+	listen := f.String("listen", "", "listen on `ADDR` (host:port) instead of the config's address; port 0 picks a free one")
 	return func(ctx context.Context, _, log io.Writer) error {
-		c, err := load(*path, *listen)
-		if err != nil {
-			return err
-		}
-		logger(log).InfoContext(ctx, "config", "listen", c.Listen)
-		return errNotYet
+		l, flush := logger(log, slog.LevelInfo)
+		defer flush()
+		v, _ := built()
+		return app.Run(ctx, app.Options{Path: *path, Listen: *listen, Version: v, Getenv: os.Getenv, Log: l})
 	}
 }
 
 func demonstrate(f *flag.FlagSet) act {
-	f.Bool("once", false, "end after the answer")
-	return func(context.Context, io.Writer, io.Writer) error { return errNotYet }
-}
-
-func tools(f *flag.FlagSet) act {
-	path := f.String("config", "", "the config `FILE`")
-	f.Bool("json", false, "print JSON, one object")
-	return func(context.Context, io.Writer, io.Writer) error {
-		if *path == "" {
-			return fmt.Errorf("%w: --config FILE is missing", errUsage)
+	once := f.Bool("once", false, "end after the answer: 0, or 1 if it did not come")
+	listen := f.String("listen", "", "listen on `ADDR` (host:port) instead of 127.0.0.1:4000")
+	return func(ctx context.Context, out, log io.Writer) error {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("the program does not find itself: %w", err)
 		}
-		if _, err := load(*path, ""); err != nil {
-			return err
-		}
-		return errNotYet
+		l, flush := logger(log, slog.LevelWarn)
+		defer flush()
+		v, _ := built()
+		return demo.Run(ctx, demo.Options{
+			Once: *once, Listen: *listen, Out: out, Terminal: isTerminal(out) && os.Getenv("NO_COLOR") == "", Self: []string{self, demoTools}, Version: v, Log: l,
+		})
 	}
 }
 
-// load returns the config at path, or the default one, with listen as its address unless that is empty.
-func load(path, listen string) (*config.Config, error) {
-	c := config.Default()
-	if path != "" {
-		var err error
-		if c, err = config.Load(path, configOptions()); err != nil {
-			return nil, err
-		}
+// demoTools is the command that the demonstration runs as its MCP server, with the path of a file for notes. It is not
+// for people, and usage does not list it.
+const demoTools = "demo-tools"
+
+func serveDemoTools(notes string, out, log io.Writer) int {
+	if err := demo.ServeTools(os.Stdin, out, notes); err != nil {
+		_, _ = fmt.Fprintf(log, "fairlead %s: %v\n", demoTools, err)
+		return exitFailed
 	}
-	if listen != "" {
-		return c.WithListen(listen)
-	}
-	return c, nil
+	return exitOK
 }
