@@ -73,7 +73,7 @@ func (r *relayed) pass(n int, last bool) bool {
 			}
 		}
 		out, rest = out[:cut], out[cut:]
-		if mayHoldUsage(out) {
+		if lastObject(out, `"usage"`) != nil {
 			out = withoutUsage(out)
 		}
 	}
@@ -152,14 +152,6 @@ func frames(b []byte) int {
 	return n
 }
 
-// mayHoldUsage reports whether some member "usage" in b is an object. In most chunks it is null or missing.
-func mayHoldUsage(b []byte) bool {
-	for range objects(b, `"usage"`) {
-		return true
-	}
-	return false
-}
-
 // withoutUsage takes the usage chunk out of b, which holds whole frames, in place.
 func withoutUsage(b []byte) []byte {
 	out := b[:0]
@@ -173,19 +165,27 @@ func withoutUsage(b []byte) []byte {
 	return out
 }
 
+// firstFrame returns the length of the first frame of b.
 func firstFrame(b []byte) int {
-	lf, crlf := bytes.Index(b, []byte("\n\n")), bytes.Index(b, []byte("\n\r\n"))
-	switch {
-	case lf >= 0 && (crlf < 0 || lf < crlf):
-		return lf + 2
-	case crlf >= 0:
-		return crlf + 3
+	for at := 0; ; {
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			return len(b)
+		}
+		at += i + 1
+		if rest := b[at:]; len(rest) > 0 && rest[0] == '\n' {
+			return at + 1
+		} else if len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n' {
+			return at + 2
+		}
 	}
-	return len(b)
 }
 
 // usageChunk reports whether a frame has usage and no choice.
 func usageChunk(frame []byte) bool {
+	if lastObject(frame, `"usage"`) == nil {
+		return false // in most chunks it is null or missing
+	}
 	data := sse.Data(frame)
 	if jsonedit.Kind(jsonedit.Get(data, "usage")) != '{' {
 		return false

@@ -19,11 +19,11 @@ import (
 )
 
 // upstream returns a codec whose made-up ids are counted.
-func upstream(t testing.TB, q wire.Quirks) *Upstream {
-	t.Helper()
+func upstream(tb testing.TB, q wire.Quirks) *Upstream {
+	tb.Helper()
 	u, err := NewUpstream(q)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n := 0
 	u.newID = func() string { n++; return fmt.Sprintf("made-up-%d", n) }
@@ -38,17 +38,17 @@ type transcript struct {
 	kind  string // content type
 }
 
-func transcripts(t testing.TB) []transcript {
-	t.Helper()
+func transcripts(tb testing.TB) []transcript {
+	tb.Helper()
 	files, err := filepath.Glob("testdata/reply/*.txtar")
 	if err != nil || len(files) == 0 {
-		t.Fatal("no transcripts", err)
+		tb.Fatal("no transcripts", err)
 	}
 	var out []transcript
 	for _, file := range files {
 		a, err := txtar.ParseFile(file)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		tr := transcript{file: file}
 		for _, f := range a.Files {
@@ -261,6 +261,7 @@ func grammar(t *testing.T, u *Upstream, req *llm.Request, kind string, body []by
 				ids[ev.Call.ID] = true
 				next++
 			}
+		default:
 		}
 	}
 	if !over {

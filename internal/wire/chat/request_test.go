@@ -15,24 +15,24 @@ import (
 )
 
 // asked reads body as a client's request.
-func asked(t testing.TB, body string) *llm.Request {
-	t.Helper()
+func asked(tb testing.TB, body string) *llm.Request {
+	tb.Helper()
 	req, err := Door{}.ReadRequest([]byte(body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return req
 }
 
-func sent(t testing.TB, q wire.Quirks, req *llm.Request) string {
-	t.Helper()
-	out, err := upstream(t, q).AppendRequest([]byte("before "), req)
+func sent(tb testing.TB, q wire.Quirks, req *llm.Request) string {
+	tb.Helper()
+	out, err := upstream(tb, q).AppendRequest([]byte("before "), req)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	rest, ok := bytes.CutPrefix(out, []byte("before "))
 	if !ok {
-		t.Fatal("what stood in dst is gone")
+		tb.Fatal("what stood in dst is gone")
 	}
 	return string(rest)
 }

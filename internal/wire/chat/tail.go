@@ -12,37 +12,41 @@ import (
 // The functions of this file look for members in pieces of JSON text that may begin anywhere. Inside a JSON string the
 // quotes of such a member would be escaped, so what they find is a member, not somebody's words.
 
-// members yields the text behind each `"name":` in b, where name comes with its quotes.
+// members yields the text behind each `"name":` in b, the last one first, where name comes with its quotes.
 func members(b []byte, name string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for {
-			i := bytes.Index(b, []byte(name))
+		for end := len(b); ; {
+			i := bytes.LastIndex(b[:end], []byte(name))
 			if i < 0 {
 				return
 			}
-			b = b[i+len(name):]
-			v := bytes.TrimLeft(b, " \t\r\n")
-			if len(v) == 0 || v[0] != ':' {
-				continue
-			}
-			if !yield(bytes.TrimLeft(v[1:], " \t\r\n")) {
+			end = i
+			at := blank(b, i+len(name))
+			if at < len(b) && b[at] == ':' && !yield(b[blank(b, at+1):]) {
 				return
 			}
 		}
 	}
 }
 
-// objects yields the whole objects among the members of this name.
-func objects(b []byte, name string) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for v := range members(b, name) {
-			if len(v) > 0 && v[0] == '{' {
-				if v = jsonedit.Get(v); v != nil && !yield(v) {
-					return
-				}
+// blank returns the offset of the first byte of b, from i on, that is not white space.
+func blank(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// lastObject returns the last whole object among the members of this name, or nil.
+func lastObject(b []byte, name string) []byte {
+	for v := range members(b, name) {
+		if len(v) > 0 && v[0] == '{' {
+			if v = jsonedit.Get(v); v != nil {
+				return v
 			}
 		}
 	}
+	return nil
 }
 
 // lastUsage returns the last usage object in b, or nil. path says where it stands: its last key is looked for.
@@ -51,29 +55,20 @@ func lastUsage(b []byte, path string) *llm.Usage {
 	if path != "" {
 		name = path[strings.LastIndexByte(path, '.')+1:]
 	}
-	var last []byte
-	for v := range objects(b, `"`+name+`"`) {
-		last = v
-	}
-	return readUsage(last)
+	return readUsage(lastObject(b, `"`+name+`"`))
 }
 
 // lastStop returns the last finish reason in b, or "".
 func lastStop(b []byte) string {
-	stop := ""
 	for v := range members(b, `"finish_reason"`) {
 		if len(v) == 0 || v[0] != '"' {
 			continue
 		}
-		switch s, _ := jsonedit.Unquote(jsonedit.Get(v)); s {
-		case "":
-		case llm.StopDone:
-			stop = llm.StopDone
-		default:
-			stop = s
+		if s, _ := jsonedit.Unquote(jsonedit.Get(v)); s != "" {
+			return s
 		}
 	}
-	return stop
+	return ""
 }
 
 // doneLine reports whether a line of b is the mark of a stream's end.
