@@ -13,12 +13,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
 )
 
 // bodies are the buffers that request bodies are read into. A body lives as long as its handler.
 var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// bodyTime is how long a request's body may take to arrive.
+const bodyTime = 2 * time.Minute
 
 // keepBuffer is the largest buffer that goes back to the pool.
 const keepBuffer = 1 << 20
@@ -37,7 +41,10 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request) (body []byte, rel
 			bodies.Put(buf)
 		}
 	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(bodyTime)) // a writer without deadlines is a test's
 	*buf, err = readAll((*buf)[:0], http.MaxBytesReader(w, r.Body, a.Body), r.ContentLength)
+	_ = rc.SetReadDeadline(time.Time{})
 	if err == nil {
 		return *buf, release, nil
 	}
@@ -87,10 +94,27 @@ func checkMedia(r *http.Request) error {
 	return nil
 }
 
-// statusWriter remembers the status. http.ResponseController finds the writer below through Unwrap.
+// statusWriter remembers the status, and bounds how long a client may take to accept what is written.
+// http.ResponseController finds the writer below through Unwrap.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	until  time.Time // the write deadline
+}
+
+// A client that accepts nothing for so long has gone. The deadline moves on only now and then, since moving it has a price.
+const (
+	writeTime  = 2 * time.Minute
+	writeSlack = 15 * time.Second
+)
+
+func (w *statusWriter) bound() {
+	now := time.Now()
+	if w.until.Sub(now) > writeTime-writeSlack {
+		return
+	}
+	w.until = now.Add(writeTime)
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(w.until) // a writer without deadlines is a test's
 }
 
 // Unwrap returns the writer below.
@@ -109,6 +133,7 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	w.bound()
 	return w.ResponseWriter.Write(p)
 }
 

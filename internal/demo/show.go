@@ -85,26 +85,21 @@ type chunk struct {
 		Delta struct {
 			Content string `json:"content"`
 			Fields  struct {
-				Tools   []jsontext.Value `json:"mcp_list_tools"`
-				Results []callResult     `json:"mcp_call_results"`
+				Tools []jsontext.Value `json:"mcp_list_tools"`
 			} `json:"provider_specific_fields"`
 		} `json:"delta"`
 		Finish string `json:"finish_reason"`
 	} `json:"choices"`
 	MCP struct {
-		Event    string `json:"event"`
-		Name     string `json:"name"`
-		Server   string `json:"server"`
-		Duration int64  `json:"duration_ms"`
+		Event     string `json:"event"`
+		Name      string `json:"name"`
+		Arguments string `json:"arguments"`
+		Result    string `json:"result"`
+		Duration  int64  `json:"duration_ms"`
 	} `json:"mcp"`
 	Error struct {
 		Message string `json:"message"`
 	} `json:"error"`
-}
-
-type callResult struct {
-	Name   string `json:"name"`
-	Result string `json:"result"`
 }
 
 func (s *show) event(data []byte) error {
@@ -120,19 +115,22 @@ func (s *show) event(data []byte) error {
 	}
 	switch c.MCP.Event {
 	case "tool_call.started":
-		s.line("%s  ⚙ %s%s is called on the MCP server %q", s.style.dim, c.MCP.Name, s.style.reset, c.MCP.Server)
-	case "tool_call.completed", "tool_call.failed":
-		s.line("%s  %s %s%s after %d ms", s.style.green, map[bool]string{true: "✓", false: "✗"}[strings.HasSuffix(c.MCP.Event, "completed")], c.MCP.Name, s.style.reset, c.MCP.Duration)
+		s.line("%s  → %s %s%s", s.style.dim, c.MCP.Name, c.MCP.Arguments, s.style.reset)
+	case "tool_call.completed":
+		s.line("%s  ✓ %s%s %s %s(%d ms)%s", s.style.green, c.MCP.Name, s.style.reset, c.MCP.Result, s.style.dim, c.MCP.Duration, s.style.reset)
+	case "tool_call.failed":
+		s.line("  ✗ %s %s", c.MCP.Name, c.MCP.Result)
 	}
 	for _, ch := range c.Choices {
 		if n := len(ch.Delta.Fields.Tools); n > 0 {
-			s.line("%s  %d tools were offered to the model%s", s.style.dim, n, s.style.reset)
+			s.line("%s  the MCP server \"demo\" offers %d tools to the model%s", s.style.dim, n, s.style.reset)
 		}
 		if ch.Delta.Content != "" {
 			s.text(ch.Delta.Content)
 		}
 		if ch.Finish != "" {
-			s.finish(ch.Finish, ch.Delta.Fields.Results)
+			s.line("")
+			s.done = ch.Finish == "stop"
 		}
 	}
 	return nil
@@ -145,14 +143,6 @@ func (s *show) text(t string) {
 		s.mid = true
 	}
 	s.printf("%s", t)
-}
-
-func (s *show) finish(reason string, results []callResult) {
-	s.line("")
-	for _, r := range results {
-		s.line("%s  %s%s → %s", s.style.dim, r.Name, s.style.reset, r.Result)
-	}
-	s.done = reason == "stop"
 }
 
 func (s *show) line(format string, args ...any) {

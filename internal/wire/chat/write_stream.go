@@ -265,8 +265,9 @@ func (s *stream) annotateStart(n *llm.Notice) {
 	if s.req.Show != llm.ShowAnnotated || n.Started == nil || !s.begun {
 		return
 	}
-	b := s.annotation("tool_call.started", n.Started.ID, n.Started.Name)
-	s.send(append(appendWhere(b, n.Server, n.Tool, n.Round), `}}`...))
+	b := appendWhere(s.annotation("tool_call.started", n.Started.ID, n.Started.Name), n.Server, n.Tool, n.Round)
+	b = jsonedit.AppendQuote(append(b, `,"arguments":`...), n.Started.Arguments)
+	s.send(append(b, `}}`...))
 }
 
 func (s *stream) annotateResult(r *llm.Result) {
@@ -278,6 +279,7 @@ func (s *stream) annotateResult(r *llm.Result) {
 		event = "tool_call.failed"
 	}
 	b := appendWhere(s.annotation(event, r.CallID, r.Name), r.Server, r.Tool, r.Round)
+	b = jsonedit.AppendQuote(append(b, `,"result":`...), r.Text)
 	b = appendInt(append(b, `,"duration_ms":`...), r.Duration)
 	s.send(append(b, `}}`...))
 }
