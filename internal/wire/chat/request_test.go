@@ -2,6 +2,8 @@ package chat
 
 import (
 	"bytes"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -358,4 +360,26 @@ func unknown(t *testing.T, body string) []string {
 		}
 	}
 	return out
+}
+
+// TestCustomToolCallsReachTheClient sends a call of the client's custom tool through both halves.
+func TestCustomToolCallsReachTheClient(t *testing.T) {
+	stream, err := os.ReadFile("testdata/reply/openai-custom-tool.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]string{
+		`{"model":"m","stream":true}`: `"tool_calls":[{"index":0,"id":"call_1","type":"custom","custom":{"name":"code_exec","input":"print(1)"}}]`,
+		`{"model":"m"}`:               `"tool_calls":[{"id":"call_1","type":"custom","custom":{"name":"code_exec","input":"print(1)"}}]`,
+	} {
+		_, frames, _ := bytes.Cut(stream, []byte("-- reply --\n"))
+		req := asked(t, body)
+		w := httptest.NewRecorder()
+		if err := (Door{}).WriteReply(w, req, upstream(t, wire.Quirks{}).ReadReply(req, "text/event-stream", bytes.NewReader(frames))); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %s", body, w.Body)
+		}
+	}
 }

@@ -63,7 +63,7 @@ func relay(w http.ResponseWriter, reply iter.Seq2[llm.Event, error]) error {
 // one, so its connection is cut rather than let it look complete.
 func breakOff(w http.ResponseWriter, err error) {
 	e := fault.From(err)
-	if e.Kind == fault.Canceled {
+	if e.Kind == fault.Canceled || e.Told {
 		return
 	}
 	if !isStream(w.Header().Get("Content-Type")) {
@@ -166,6 +166,12 @@ func appendTool(dst []byte, t *llm.Tool) []byte {
 func appendCall(dst []byte, c *llm.Call) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = jsonedit.AppendQuote(dst, c.ID)
+	if isCustom(c) {
+		dst = append(dst, `,"type":"custom","custom":{"name":`...)
+		dst = jsonedit.AppendQuote(dst, c.Name)
+		dst = append(dst, `,"input":`...)
+		return append(jsonedit.AppendQuote(dst, c.Arguments), `}}`...)
+	}
 	dst = append(dst, `,"type":"function","function":{"name":`...)
 	dst = jsonedit.AppendQuote(dst, c.Name)
 	dst = append(dst, `,"arguments":`...)

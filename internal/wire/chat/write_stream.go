@@ -27,11 +27,11 @@ type stream struct {
 	text     joined
 	rec      record
 	total    total
-	calls    map[callKey]int // the index under which the client knows a call of this turn
-	usage    bool            // the client asked for it
-	failed   bool            // the client cannot be written to
-	held     llm.Extra       // what belongs to text that is held back
-	turnOpen bool            // legacy: a turn has ended and waits for its results
+	calls    map[callKey]clientCall // the calls of this turn, as the client knows them
+	usage    bool                   // the client asked for it
+	failed   bool                   // the client cannot be written to
+	held     llm.Extra              // what belongs to text that is held back
+	turnOpen bool                   // legacy: a turn has ended and waits for its results
 
 	keepAlive time.Duration
 }
@@ -41,8 +41,13 @@ type callKey struct {
 	index int
 }
 
+type clientCall struct {
+	index      int
+	kind, args string // the names of the member that holds the call, and of its arguments there
+}
+
 func (d Door) writeStream(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
-	s := &stream{w: sse.NewWriter(w), rw: w, req: req, text: joined{lastOnly: req.Params.JSON}, calls: map[callKey]int{}, usage: asksUsage(req), stop: func() {}}
+	s := &stream{w: sse.NewWriter(w), rw: w, req: req, text: joined{lastOnly: req.Params.JSON}, calls: map[callKey]clientCall{}, usage: asksUsage(req), stop: func() {}}
 	s.keepAlive = cmp.Or(d.KeepAlive, defaultKeepAlive)
 	defer func() { s.stop() }()
 	for ev, err := range reply {
@@ -193,22 +198,26 @@ func (s *stream) send(b []byte) {
 // call passes on a piece of a call: id, type and name with the first, arguments alone with the others.
 func (s *stream) call(ev *llm.Event) {
 	key := callKey{ev.Ours, ev.Index}
-	i, known := s.calls[key]
+	c, known := s.calls[key]
 	if !known {
-		i = len(s.calls)
-		s.calls[key] = i
+		c = clientCall{index: len(s.calls), kind: "function", args: "arguments"}
+		if isCustom(&ev.Call) {
+			c.kind, c.args, ev.Call.Extra = "custom", "input", nil
+		}
+		s.calls[key] = c
 	}
 	s.delta(ev, func(b []byte) []byte {
-		b = appendInt(append(b, `"tool_calls":[{"index":`...), int64(i))
+		b = appendInt(append(b, `"tool_calls":[{"index":`...), int64(c.index))
 		if !known {
 			b = jsonedit.AppendQuote(append(b, `,"id":`...), ev.Call.ID)
-			b = jsonedit.AppendQuote(append(b, `,"type":"function","function":{"name":`...), ev.Call.Name)
-			b = append(b, ',')
-		} else {
-			b = append(b, `,"function":{`...)
+			b = jsonedit.AppendQuote(append(b, `,"type":`...), c.kind)
 		}
-		b = jsonedit.AppendQuote(append(b, `"arguments":`...), ev.Call.Arguments)
-		b = append(b, '}')
+		b = append(append(append(b, `,"`...), c.kind...), `":{`...)
+		if !known {
+			b = append(jsonedit.AppendQuote(append(b, `"name":`...), ev.Call.Name), ',')
+		}
+		b = append(append(append(b, '"'), c.args...), `":`...)
+		b = append(jsonedit.AppendQuote(b, ev.Call.Arguments), '}')
 		b = appendMembers(b, ev.Call.Extra)
 		return append(b, `}]`...)
 	})
