@@ -122,7 +122,11 @@ type incoming struct {
 
 // serve handles one message and returns the answer, nil for none.
 func (s *Server) serve(ctx context.Context, in *incoming) []byte {
-	s.record(Request{Method: in.Method, Params: in.Params, Header: in.header, Verb: verb(in.header)})
+	r := Request{Method: in.Method, Params: in.Params, Header: in.header, Verb: verb(in.header), Answer: in.Result}
+	if in.Error != nil {
+		r.Answer = fmt.Appendf(nil, `{"code":%d}`, in.Error.Code)
+	}
+	s.record(r)
 	version, _ := jsonedit.Unquote(jsonedit.Get(in.Params, "_meta", "io.modelcontextprotocol/protocolVersion"))
 	in.modern = version != ""
 	switch {

@@ -151,6 +151,7 @@ func Main() {
 type Request struct {
 	Method string              `json:"method"`
 	Params jsontext.Value      `json:"params,omitzero"`
+	Answer jsontext.Value      `json:"answer,omitzero"` // the client's result or error to a request of the server's
 	Header map[string][]string `json:"header,omitzero"` // HTTP only
 	Verb   string              `json:"verb,omitzero"`   // HTTP only: POST, GET or DELETE; Method is empty for the last two
 	PID    int                 `json:"pid,omitzero"`

@@ -60,8 +60,9 @@ type web struct {
 
 	tied bool // the URL itself belongs to the session
 
-	once sync.Once
-	wg   sync.WaitGroup
+	once  sync.Once
+	wg    sync.WaitGroup // what ends with the session
+	notes sync.WaitGroup // cancellations on their way
 }
 
 // httpError is an answer that was not a success. It wraps what callers see.
@@ -313,8 +314,8 @@ func (t *web) cancelled(c *call) {
 	if t.modern() || note == nil {
 		return
 	}
-	t.wg.Go(func() {
-		if err := t.send(t.p.life, note); err != nil {
+	t.notes.Go(func() { // send bounds it, and the end of the session waits for it
+		if err := t.send(context.Background(), note); err != nil {
 			t.p.log.Debug("an MCP server did not take a cancellation", "error", err)
 		}
 	})
@@ -324,6 +325,7 @@ func (t *web) cancelled(c *call) {
 func (t *web) close() error {
 	t.once.Do(func() {
 		defer t.wg.Wait()
+		t.notes.Wait()
 		if t.sid == "" || t.modern() {
 			return
 		}

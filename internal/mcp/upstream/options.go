@@ -31,7 +31,7 @@ type Options struct {
 	Version string       // the client's version; default "dev"
 
 	Probe time.Duration // how long a server may think about the first request of the stateless era; 5 s
-	Grace time.Duration // how long a child may take to end, first after its input closed, then after SIGTERM; 2 s
+	Grace time.Duration // how long a child may take to end, first after its input closed, then after SIGTERM; 1 s
 	Write time.Duration // how long a child may leave a message unread; 30 s
 	Brief time.Duration // for messages beside the calls: a cancellation, an answer, the end of a session; 5 s
 
@@ -57,7 +57,7 @@ func (o Options) withDefaults() *Options {
 		}
 	}
 	for p, v := range map[*time.Duration]time.Duration{
-		&o.Probe: 5 * time.Second, &o.Grace: 2 * time.Second, &o.Write: 30 * time.Second, &o.Brief: 5 * time.Second,
+		&o.Probe: 5 * time.Second, &o.Grace: time.Second, &o.Write: 30 * time.Second, &o.Brief: 5 * time.Second,
 	} {
 		if *p <= 0 {
 			*p = v

@@ -142,6 +142,7 @@ func (t *events) post(ctx context.Context, c *call, msg []byte) error {
 
 func (t *events) close() error {
 	t.once.Do(func() {
+		t.notes.Wait()
 		if t.stop != nil {
 			t.stop()
 		}
