@@ -106,7 +106,7 @@ func headerName(s string) string {
 	}
 	switch strings.ToLower(s) {
 	case "host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade",
-		"content-encoding", "content-type", "accept-encoding", "mcp-session-id", "mcp-protocol-version":
+		"content-encoding", "content-type", "accept", "accept-encoding", "expect", "last-event-id", "mcp-session-id", "mcp-protocol-version":
 		return "the gateway sets this header itself"
 	}
 	return ""
@@ -120,6 +120,11 @@ func forwardedName(s string) string {
 	switch s {
 	case "x-litellm-api-key", "x-api-key", "api-key":
 		return "may carry the client's key for this gateway, which is not handed on; give the server its own credential in headers"
+	}
+	for _, p := range []string{"proxy-", "mcp-", "content-", "x-fairlead-", "x-forwarded-", "forwarded"} {
+		if strings.HasPrefix(s, p) {
+			return "is about the connection to this gateway, and is not handed on"
+		}
 	}
 	if strings.HasPrefix(s, "x-mcp-") {
 		return "is read by the gateway itself; x-mcp-<server>-<header> reaches its server without being listed"
