@@ -99,22 +99,31 @@ func (c *Client) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.E
 	}
 }
 
+// exchange is what one request needs, in one piece of memory.
+type exchange struct {
+	payload payload
+	watch   watchdog
+	reply   reader
+}
+
 // generate returns the error that ends the reply, nil too when the range was broken off.
 func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.Event, error) bool) error {
-	p := newPayload()
+	x := new(exchange)
+	p, w, r := &x.payload, &x.watch, &x.reply
+	p.take()
 	defer p.release()
 	var err error
 	if p.data, err = c.wire.AppendRequest(p.data, req); err != nil {
 		return c.failure(err, "cannot be sent this request")
 	}
-	w := watch(ctx, c.timeouts)
+	w.start(ctx, c.timeouts)
 	defer w.stop()
 	resp, err := c.transport.RoundTrip(c.request(w.ctx, req.Stream, p))
 	if err != nil {
 		return c.broken(ctx, w, err)
 	}
 	defer resp.Body.Close()
-	r := &reader{body: resp.Body, watch: w, left: -1}
+	r.body, r.watch, r.left = resp.Body, w, -1
 	if resp.StatusCode != http.StatusOK {
 		return c.refusal(ctx, resp, r)
 	}

@@ -1,8 +1,10 @@
 package provider_test
 
 import (
+	"net/http"
 	"testing"
 
+	"github.com/fairlead/fairlead/internal/h1"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/provider/providertest"
@@ -11,15 +13,20 @@ import (
 )
 
 func TestClient(t *testing.T) {
-	tr := provider.Transport(0)
-	t.Cleanup(tr.CloseIdleConnections)
-	providertest.Run(t, func(o providertest.Options) (llm.Model, error) {
-		w, err := chat.NewUpstream(wire.Quirks{})
-		if err != nil {
-			return nil, err
-		}
-		return provider.New(provider.Config{
-			Name: "acme", BaseURL: o.BaseURL, Key: o.Key, Headers: o.Headers, Wire: w, Transport: tr, Timeouts: o.Timeouts,
+	std, own := provider.Transport(0), h1.New(h1.Options{})
+	t.Cleanup(std.CloseIdleConnections)
+	t.Cleanup(own.CloseIdleConnections)
+	for name, rt := range map[string]http.RoundTripper{"http.Transport": std, "h1": own} {
+		t.Run(name, func(t *testing.T) {
+			providertest.Run(t, func(o providertest.Options) (llm.Model, error) {
+				w, err := chat.NewUpstream(wire.Quirks{})
+				if err != nil {
+					return nil, err
+				}
+				return provider.New(provider.Config{
+					Name: "acme", BaseURL: o.BaseURL, Key: o.Key, Headers: o.Headers, Wire: w, Transport: rt, Timeouts: o.Timeouts,
+				})
+			})
 		})
-	})
+	}
 }

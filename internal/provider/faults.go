@@ -2,12 +2,14 @@ package provider
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/h1"
 )
 
 const (
@@ -76,18 +78,36 @@ func (c *Client) broken(ctx context.Context, w *watchdog, err error) *fault.Erro
 	if f, ok := errors.AsType[*fault.Error](err); ok { // a transport that refuses an address
 		return c.own(f)
 	}
-	dial := false
-	oe, isOp := errors.AsType[*net.OpError](err)
-	if isOp {
-		dial = oe.Op == "dial"
-	}
-	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && (dial || !isOp) {
+	dial := isDial(err)
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && (dial || !isOp(err)) {
 		return c.fault(fault.Timeout, codeTimeout, (&late{"connect", c.timeouts.Connect}).what(), err)
 	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok || dial {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return c.fault(fault.Upstream, codeUpstream, "cannot be reached: its certificate is not trusted", err)
+	}
+	if dial {
 		return c.fault(fault.Upstream, codeUpstream, "cannot be reached", err)
 	}
 	return c.fault(fault.Upstream, codeUpstream, "broke off before its reply began", err)
+}
+
+// isOp reports whether err came from a connection, or from making one.
+func isOp(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok
+}
+
+// isDial reports whether err means that there was no connection at all.
+func isDial(err error) bool {
+	if e, ok := errors.AsType[*h1.Error](err); ok {
+		return e.Phase == h1.Dial
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e.Op == "dial"
+	}
+	_, dns := errors.AsType[*net.DNSError](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err) // no TLS there
+	return dns || plain
 }
 
 // badReply is the error of a reply that could not be read to its end. What the body said counts for more than what the
@@ -97,7 +117,7 @@ func (c *Client) badReply(ctx context.Context, r *reader, err error) *fault.Erro
 		return f
 	}
 	switch {
-	case r.err == nil || r.err == io.EOF:
+	case r.err == nil || errors.Is(r.err, io.EOF):
 		return c.failure(err, "sent a reply that cannot be read")
 	case errors.Is(r.err, errTooLarge):
 		return c.fault(fault.Upstream, codeUpstream, "sent a reply that is larger than the gateway takes", r.err)

@@ -12,6 +12,7 @@ type payload struct {
 	data  []byte
 	box   *[]byte
 	users atomic.Int32
+	first payloadReader // the one reader that nearly every request has
 }
 
 // keepBuffer is the largest buffer that goes back to the pool.
@@ -19,9 +20,10 @@ const keepBuffer = 1 << 20
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
 
-func newPayload() *payload {
-	box := buffers.Get().(*[]byte)
-	return &payload{data: (*box)[:0], box: box}
+// take takes an empty buffer.
+func (p *payload) take() {
+	p.box = buffers.Get().(*[]byte)
+	p.data = (*p.box)[:0]
 }
 
 func (p *payload) release() {
@@ -35,7 +37,12 @@ func (p *payload) release() {
 // open returns a reader of the whole body.
 func (p *payload) open() io.ReadCloser {
 	p.users.Add(1)
-	return &payloadReader{data: p.data, p: p}
+	r := &p.first
+	if r.p != nil {
+		r = new(payloadReader)
+	}
+	r.data, r.p = p.data, p
+	return r
 }
 
 // again is open in the form of http.Request.GetBody.

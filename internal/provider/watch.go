@@ -27,12 +27,11 @@ type watchdog struct {
 	timer  atomic.Pointer[time.Timer]
 }
 
-// watch returns a watchdog for one request. It waits for the first byte from now on.
-func watch(ctx context.Context, t Timeouts) *watchdog {
-	w := &watchdog{t: t, begun: time.Now()}
+// start watches over one request. It waits for the first byte from now on.
+func (w *watchdog) start(ctx context.Context, t Timeouts) {
+	w.t, w.begun = t, time.Now()
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.arm(t.FirstByte)
-	return w
 }
 
 // stop ends the request, if it has not ended.

@@ -57,7 +57,7 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 		}
 	}
 	if r.NeedKey && t.Key.Empty() && t.BaseURL == "" {
-		return nil, &provider.Mistake{Field: "api_key", Message: "is needed for provider " + r.Name}
+		return nil, &provider.Mistake{Field: "api_key", Message: "is needed for provider " + r.Name + r.hint()}
 	}
 	name := r.Wire
 	if name == "" {
@@ -73,4 +73,12 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 		Name: r.Name, BaseURL: base, Key: t.Key, Auth: r.Auth, Headers: t.Headers, Wire: w,
 		Transport: env.Transport, Timeouts: env.Timeouts, MaxReply: env.MaxReply, UserAgent: env.UserAgent,
 	})
+}
+
+// hint says how the key is usually given.
+func (r Row) hint() string {
+	if r.KeyEnv == "" {
+		return ""
+	}
+	return ", as in api_key: ${" + r.KeyEnv + "}"
 }

@@ -15,7 +15,7 @@ var rows = []Row{
 	},
 	{
 		Name: "groq", Title: "Groq", BaseURL: "https://api.groq.com/openai/v1", KeyEnv: "GROQ_API_KEY", NeedKey: true,
-		Quirks: wire.Quirks{UsageMember: "x_groq.usage"},
+		Quirks: wire.Quirks{UsageMember: "x_groq.usage", Replay: []string{"reasoning"}},
 	},
 	{ // its thinking models answer 400 when a tool turn comes back without its reasoning
 		Name: "deepseek", Title: "DeepSeek", BaseURL: "https://api.deepseek.com/v1", KeyEnv: "DEEPSEEK_API_KEY", NeedKey: true,
@@ -36,6 +36,7 @@ var rows = []Row{
 			RenameParams:  map[string]string{"max_completion_tokens": "max_tokens", "seed": "random_seed"},
 			ForceWord:     "any",
 			CallIDLen:     9,
+			Replay:        []string{},
 		},
 	},
 	{
@@ -59,6 +60,36 @@ var rows = []Row{
 		Quirks: wire.Quirks{NoStreamUsage: true, DropParams: []string{"stream_options"}},
 	},
 	{Name: "nvidia", Title: "NVIDIA NIM", BaseURL: "https://integrate.api.nvidia.com/v1", KeyEnv: "NVIDIA_API_KEY", NeedKey: true},
+
+	{
+		Name: "moonshot", Title: "Moonshot AI", BaseURL: "https://api.moonshot.ai/v1", KeyEnv: "MOONSHOT_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}},
+	},
+	{
+		Name: "zai", Title: "Z.ai", BaseURL: "https://api.z.ai/api/paas/v4", KeyEnv: "ZAI_API_KEY", NeedKey: true,
+		Quirks: wire.Quirks{RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}},
+	},
+	{Name: "dashscope", Title: "Alibaba Cloud Model Studio", BaseURL: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", KeyEnv: "DASHSCOPE_API_KEY", NeedKey: true},
+	{Name: "minimax", Title: "MiniMax", BaseURL: "https://api.minimax.io/v1", KeyEnv: "MINIMAX_API_KEY", NeedKey: true},
+	{Name: "volcengine", Title: "Volcengine Ark", BaseURL: "https://ark.cn-beijing.volces.com/api/v3", KeyEnv: "ARK_API_KEY", NeedKey: true},
+	{Name: "siliconflow", Title: "SiliconFlow", BaseURL: "https://api.siliconflow.com/v1", KeyEnv: "SILICONFLOW_API_KEY", NeedKey: true},
+	{Name: "upstage", Title: "Upstage", BaseURL: "https://api.upstage.ai/v1", KeyEnv: "UPSTAGE_API_KEY", NeedKey: true},
+	{Name: "cohere", Title: "Cohere", BaseURL: "https://api.cohere.ai/compatibility/v1", KeyEnv: "COHERE_API_KEY", NeedKey: true},
+	{Name: "ai21", Title: "AI21 Labs", BaseURL: "https://api.ai21.com/studio/v1", KeyEnv: "AI21_API_KEY", NeedKey: true},
+	{Name: "deepinfra", Title: "DeepInfra", BaseURL: "https://api.deepinfra.com/v1/openai", KeyEnv: "DEEPINFRA_API_KEY", NeedKey: true},
+	{Name: "sambanova", Title: "SambaNova", BaseURL: "https://api.sambanova.ai/v1", KeyEnv: "SAMBANOVA_API_KEY", NeedKey: true},
+	{Name: "nebius", Title: "Nebius Token Factory", BaseURL: "https://api.tokenfactory.nebius.com/v1", KeyEnv: "NEBIUS_API_KEY", NeedKey: true},
+	{Name: "novita", Title: "Novita AI", BaseURL: "https://api.novita.ai/openai/v1", KeyEnv: "NOVITA_API_KEY", NeedKey: true},
+	{Name: "hyperbolic", Title: "Hyperbolic", BaseURL: "https://api.hyperbolic.xyz/v1", KeyEnv: "HYPERBOLIC_API_KEY", NeedKey: true},
+	{Name: "baseten", Title: "Baseten", BaseURL: "https://inference.baseten.co/v1", KeyEnv: "BASETEN_API_KEY", NeedKey: true},
+	{Name: "friendli", Title: "FriendliAI", BaseURL: "https://api.friendli.ai/serverless/v1", KeyEnv: "FRIENDLI_TOKEN", NeedKey: true},
+	{Name: "chutes", Title: "Chutes", BaseURL: "https://llm.chutes.ai/v1", KeyEnv: "CHUTES_API_KEY", NeedKey: true},
+	{Name: "venice", Title: "Venice", BaseURL: "https://api.venice.ai/api/v1", KeyEnv: "VENICE_API_KEY", NeedKey: true},
+	{Name: "vercel", Title: "Vercel AI Gateway", BaseURL: "https://ai-gateway.vercel.sh/v1", KeyEnv: "AI_GATEWAY_API_KEY", NeedKey: true},
+	// The tokens of these three open more than models: that one is in the environment is no wish to use them here.
+	{Name: "huggingface", Title: "Hugging Face", BaseURL: "https://router.huggingface.co/v1", NeedKey: true},
+	{Name: "scaleway", Title: "Scaleway", BaseURL: "https://api.scaleway.ai/v1", NeedKey: true},
+	{Name: "github", Title: "GitHub Models", BaseURL: "https://models.github.ai/inference", NeedKey: true},
 
 	// On one's own machine.
 	{Name: "ollama", Title: "Ollama", BaseURL: "http://127.0.0.1:11434/v1"},

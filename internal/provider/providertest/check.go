@@ -180,6 +180,21 @@ func (m *message) check(at string) *refusal {
 			return refusef(at+"."+name, "Unknown parameter: '%s.%s'.", at, name)
 		}
 	}
+	if bad := m.checkContent(at); bad != nil {
+		return bad
+	}
+	if m.ToolCalls != nil && (m.Role != "assistant" || len(m.ToolCalls) == 0) {
+		return refusef(at+".tool_calls", "Invalid '%s.tool_calls'.", at)
+	}
+	for i, c := range m.ToolCalls {
+		if bad := c.check(fmt.Sprintf("%s.tool_calls[%d]", at, i)); bad != nil {
+			return bad
+		}
+	}
+	return nil
+}
+
+func (m *message) checkContent(at string) *refusal {
 	switch k := m.Content.Kind(); {
 	case k == '"' || k == '[':
 	case m.Role == "assistant" && len(m.ToolCalls) > 0 && (k == 0 || k == 'n'):
@@ -188,21 +203,19 @@ func (m *message) check(at string) *refusal {
 	default:
 		return refusef(at+".content", "Invalid value for 'content': expected a string, got %s.", m.Content)
 	}
-	if m.ToolCalls != nil && (m.Role != "assistant" || len(m.ToolCalls) == 0) {
-		return refusef(at+".tool_calls", "Invalid '%s.tool_calls'.", at)
-	}
-	for i, c := range m.ToolCalls {
-		at := fmt.Sprintf("%s.tool_calls[%d]", at, i)
-		switch {
-		case c.ID == "":
-			return refusef(at+".id", "Missing required parameter: '%s.id'.", at)
-		case c.Type != "function":
-			return refusef(at+".type", "Invalid value: '%s'. Supported values are: 'function' and 'custom'.", c.Type)
-		case !validName(c.Function.Name):
-			return refusef(at+".function.name", "Invalid '%s.function.name': string does not match pattern '^[a-zA-Z0-9_-]{1,64}$'.", at)
-		case c.Function.Arguments.Kind() != '"':
-			return refusef(at+".function.arguments", "Invalid type for '%s.function.arguments': expected a string.", at)
-		}
+	return nil
+}
+
+func (c *toolCall) check(at string) *refusal {
+	switch {
+	case c.ID == "":
+		return refusef(at+".id", "Missing required parameter: '%s.id'.", at)
+	case c.Type != "function":
+		return refusef(at+".type", "Invalid value: '%s'. Supported values are: 'function' and 'custom'.", c.Type)
+	case !validName(c.Function.Name):
+		return refusef(at+".function.name", "Invalid '%s.function.name': string does not match pattern '^[a-zA-Z0-9_-]{1,64}$'.", at)
+	case c.Function.Arguments.Kind() != '"':
+		return refusef(at+".function.arguments", "Invalid type for '%s.function.arguments': expected a string.", at)
 	}
 	return nil
 }
@@ -222,7 +235,7 @@ func (r *Request) checkTurns(body) *refusal {
 			k := slices.Index(open, m.CallID)
 			if k < 0 {
 				return refusef(fmt.Sprintf("messages[%d].role", i),
-					"Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.")
+					"Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.")
 			}
 			open = slices.Delete(open, k, k+1)
 			continue

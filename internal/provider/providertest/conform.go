@@ -57,13 +57,14 @@ func Run[S Runner[S]](t S, open Open) {
 		{"refusals", (*check).refusals},
 		{"redirects are not followed", (*check).redirect},
 	} {
-		t.Run(c.name, func(t S) { c.f(&check{t, open}) })
+		t.Run(c.name, func(t S) { c.f(&check{T: t, open: open}) })
 	}
 }
 
 type check struct {
 	T
 	open Open
+	last *fault.Error // what failed was shown last
 }
 
 func (c *check) model(s *Server, t provider.Timeouts) llm.Model {
@@ -112,8 +113,8 @@ func (c *check) collect(ctx context.Context, m llm.Model, req *llm.Request, each
 	return o
 }
 
-// failed checks an error: kind, words that it must have, and that it shows no secret.
-func (c *check) failed(o outcome, kind fault.Kind, code, words string) *fault.Error {
+// failed checks an error: kind, words that it must have, and that it shows no secret. It keeps it in c.last.
+func (c *check) failed(o outcome, kind fault.Kind, code, words string) {
 	c.Helper()
 	f, ok := errors.AsType[*fault.Error](o.err)
 	if !ok {
@@ -138,7 +139,7 @@ func (c *check) failed(o outcome, kind fault.Kind, code, words string) *fault.Er
 	if o.end {
 		c.Errorf("the reply ended well and then failed")
 	}
-	return f
+	c.last = f
 }
 
 // gone waits until the nth request's client has left, or its reply was complete.
@@ -199,8 +200,8 @@ func (c *check) breaks() {
 	c.gone(s, 1)
 	func() {
 		defer func() { _ = recover() }()
-		for ev := range m.Generate(context.Background(), ask(true)) {
-			if !text(ev) {
+		for ev, err := range m.Generate(context.Background(), ask(true)) {
+			if err != nil || !text(ev) {
 				panic("the caller fails")
 			}
 		}
@@ -247,7 +248,8 @@ func (c *check) firstByte() {
 		for _, stream := range []bool{true, false} {
 			s := New(c.T, step)
 			o := c.collect(context.Background(), c.model(s, provider.Timeouts{Connect: long, FirstByte: short, BetweenEvents: long}), ask(stream), nil)
-			if f := c.failed(o, fault.Timeout, "upstream_timeout", "first_byte"); !strings.Contains(f.Message, short.String()) {
+			c.failed(o, fault.Timeout, "upstream_timeout", "first_byte")
+			if f := c.last; !strings.Contains(f.Message, short.String()) {
 				c.Errorf("%s: the message does not say the limit: %s", name, f.Message)
 			}
 			c.gone(s, 1)
@@ -258,7 +260,8 @@ func (c *check) firstByte() {
 func (c *check) between() {
 	s := New(c.T, Text("a").Then(Stall()))
 	o := c.collect(context.Background(), c.model(s, provider.Timeouts{Connect: long, FirstByte: long, BetweenEvents: short}), ask(true), nil)
-	if f := c.failed(o, fault.Timeout, "upstream_timeout", "between_events"); !strings.Contains(f.Message, short.String()) {
+	c.failed(o, fault.Timeout, "upstream_timeout", "between_events")
+	if f := c.last; !strings.Contains(f.Message, short.String()) {
 		c.Errorf("the message does not say the limit: %s", f.Message)
 	}
 	c.gone(s, 1)
@@ -268,8 +271,8 @@ func (c *check) unreachable() {
 	s := New(c.T)
 	url := s.URL()
 	s.Close()
-	f := c.failed(c.collect(context.Background(), c.at(url, provider.Timeouts{}), ask(true), nil), fault.Upstream, "upstream_error", "cannot be reached")
-	if f.HTTPStatus() != http.StatusBadGateway {
+	c.failed(c.collect(context.Background(), c.at(url, provider.Timeouts{}), ask(true), nil), fault.Upstream, "upstream_error", "cannot be reached")
+	if f := c.last; f.HTTPStatus() != http.StatusBadGateway {
 		c.Errorf("status %d", f.HTTPStatus())
 	}
 }
@@ -312,8 +315,8 @@ func (c *check) refusals() {
 	for _, status := range []int{400, 401, 404, 413, 422, 429, 500, 503, 529} {
 		s := New(c.T, Error(status, "some_code", "because of "+testKey+" and "+testHeader).Header("Retry-After", "7"))
 		o := c.collect(context.Background(), c.model(s, provider.Timeouts{}), ask(true), nil)
-		f := c.failed(o, fault.Refused, "some_code", "because of")
-		if f.HTTPStatus() != status || f.RetryAfter != "7" {
+		c.failed(o, fault.Refused, "some_code", "because of")
+		if f := c.last; f.HTTPStatus() != status || f.RetryAfter != "7" {
 			c.Errorf("status %d retry-after %q, want %d and 7", f.HTTPStatus(), f.RetryAfter, status)
 		}
 	}

@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -25,9 +26,7 @@ type player struct {
 }
 
 func (p *player) play() {
-	for k, vs := range p.s.header {
-		p.w.Header()[k] = vs
-	}
+	maps.Copy(p.w.Header(), p.s.header)
 	p.w.Header().Set("X-Request-Id", "req_"+strconv.Itoa(p.req.N))
 	switch {
 	case p.s.body != nil:
@@ -50,16 +49,14 @@ func (p *player) verbatim() {
 // controls plays the pieces that hold or end a reply; it reports whether the reply goes on.
 func (p *player) controls() bool {
 	for _, x := range p.s.pieces {
-		switch x.kind {
-		case waitPiece, stallPiece, resetPiece, cutPiece, headPiece:
-			if !p.control(x) {
-				return false
-			}
+		if !p.control(x) {
+			return false
 		}
 	}
 	return true
 }
 
+// control plays a piece of that sort; others it leaves.
 func (p *player) control(x piece) bool {
 	switch x.kind {
 	case headPiece:
@@ -78,6 +75,7 @@ func (p *player) control(x piece) bool {
 	case resetPiece:
 		p.reset()
 		return false
+	default:
 	}
 	return true
 }
@@ -198,8 +196,11 @@ func (p *player) usage() jsontext.Value {
 	if u == (Usage{}) {
 		u = Usage{Input: 10, Output: 5}
 	}
-	return marshal(replyUsage{u.Input, u.Output, u.Input + u.Output,
-		map[string]int{"cached_tokens": u.Cached}, map[string]int{"reasoning_tokens": u.Reasoning}})
+	return marshal(replyUsage{
+		u.Input, u.Output, u.Input + u.Output,
+		map[string]int{"cached_tokens": u.Cached},
+		map[string]int{"reasoning_tokens": u.Reasoning},
+	})
 }
 
 func (p *player) reason() *string {
@@ -259,6 +260,11 @@ func (p *player) stream() {
 		}
 	}
 	p.begin()
+	p.finish()
+}
+
+// finish ends a stream.
+func (p *player) finish() {
 	if p.s.open || p.s.noFinish {
 		return
 	}
@@ -287,6 +293,7 @@ func (p *player) plain() {
 			m.ToolCalls = append(m.ToolCalls, replyCall{ID: x.id, Type: "function", Function: replyFunction{Name: x.name}})
 		case argsPiece:
 			m.ToolCalls[len(m.ToolCalls)-1].Function.Arguments += x.text
+		default:
 		}
 	}
 	c := choice{Message: &m}

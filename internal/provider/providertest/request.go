@@ -143,21 +143,17 @@ type contentPart struct {
 
 // text is the text of a message's content.
 func text(content jsontext.Value) string {
-	switch content.Kind() {
-	case '"':
-		var s string
-		_ = json.Unmarshal(content, &s) // it was read once already
+	var s string
+	if json.Unmarshal(content, &s) == nil {
 		return s
-	case '[':
-		var parts []contentPart
-		if json.Unmarshal(content, &parts) != nil {
-			return ""
-		}
-		var b strings.Builder
-		for _, p := range parts {
-			b.WriteString(p.Text)
-		}
-		return b.String()
 	}
-	return ""
+	var parts []contentPart
+	if json.Unmarshal(content, &parts) != nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString(p.Text)
+	}
+	return b.String()
 }

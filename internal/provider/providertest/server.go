@@ -145,6 +145,7 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 		s.accepted++
 	case http.StateClosed, http.StateHijacked:
 		delete(s.conns, c)
+	default:
 	}
 }
 
