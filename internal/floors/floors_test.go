@@ -89,12 +89,12 @@ func (t table) refuse(from, to room, inTest bool) string {
 	switch {
 	case isKit(to.path) && !inTest && !from.kits && !isKit(from.path):
 		return "a test kit is for _test files"
-	case isKit(to.path) && (to.floor <= from.floor):
-		return ""
-	case below(from.path, to.path) && from.floor == to.floor:
-		return "" // a leaf and its parent
+	case (isKit(to.path) || inTest && to.kits) && to.floor <= from.floor:
+		return "" // the demonstration is a kit for tests, too
 	case to.floor > from.floor:
 		return "it is on a higher floor"
+	case below(from.path, to.path):
+		return "" // a leaf and its parent
 	case isList(from.path) && isLeaf && below(to.path, path.Dir(from.path)):
 		return ""
 	case inTest && below(to.path, from.path):
@@ -209,7 +209,10 @@ func TestRefuse(t *testing.T) {
 		{from: "internal/mcp", to: "internal/mcp/mcptest", inTest: true, ok: true},
 		{from: "internal/demo", to: "internal/mcp/mcptest", ok: true},
 		{from: "internal/demo", to: "internal/mcp/all"},
-		{from: "internal/mcp/upstream/conformanceclient", to: "internal/mcp/all", ok: true},
+		{from: ".", to: "internal/demo"},
+		{from: ".", to: "internal/demo", inTest: true, ok: true},
+		{from: "internal/mcp/upstream/conformanceclient", to: "internal/mcp/upstream", ok: true},
+		{from: "internal/mcp/upstream/conformanceclient", to: "internal/mcp/all"},
 		{from: "internal/llm", to: "internal/fault"},
 	} {
 		why := rooms.refuse(rooms[c.from], rooms[c.to], c.inTest)

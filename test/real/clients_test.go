@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead/fairlead/test/gateway"
 	"github.com/fairlead/fairlead/test/scripted"
 	"github.com/go-json-experiment/json"
 )
@@ -102,7 +103,7 @@ func runClient(t *testing.T, base string, cmd []string) seen {
 	}
 	run := exec.CommandContext(t.Context(), cmd[0], cmd[1:]...)
 	run.Dir = installed("clients")
-	run.Env = append(os.Environ(), "BASE_URL="+base+"/v1", "API_KEY="+key, "MODEL=two-rounds", "MCP_SERVERS=everything",
+	run.Env = append(os.Environ(), "BASE_URL="+base+"/v1", "API_KEY="+gateway.Key, "MODEL=two-rounds", "MCP_SERVERS=everything",
 		"PROMPT=Do what the script says.", "NO_PROXY=127.0.0.1,localhost")
 	var stderr bytes.Buffer
 	run.Stderr = &stderr

@@ -1,17 +1,12 @@
-// node --require loopback.cjs: servers that name no host listen on 127.0.0.1 instead of on every interface.
+// node --require loopback.cjs: a server that names no address listens on 127.0.0.1 instead of on every interface.
+// The port must be bound when listen returns, as some programs read it at once; a host given to listen would be looked up
+// first. So the address is put in below listen, at the place where Node binds.
 'use strict';
-const { Server } = require('node:net');
+const server = require('node:net').Server.prototype;
 
-const listen = Server.prototype.listen;
+const bind = server._listen2;
 
-Server.prototype.listen = function (first, ...rest) {
-  if (first !== null && typeof first === 'object') {
-    const named = first.host || first.path || first.fd !== undefined || first._handle;
-    return listen.call(this, named ? first : { ...first, host: '127.0.0.1' }, ...rest);
-  }
-  const isPort = first === undefined || first === null || /^\d+$/.test(String(first));
-  if (isPort && typeof rest[0] !== 'string') {
-    return listen.call(this, { port: Number(first ?? 0), host: '127.0.0.1', backlog: typeof rest[0] === 'number' ? rest[0] : undefined }, rest.find((f) => typeof f === 'function'));
-  }
-  return listen.call(this, first, ...rest);
+server._listen2 = function listenOnLoopback(address, port, family, ...rest) {
+  const everywhere = address === null && port >= 0;
+  return everywhere ? bind.call(this, '127.0.0.1', port, 4, ...rest) : bind.call(this, address, port, family, ...rest);
 };

@@ -92,24 +92,8 @@ func listenHTTP(t *testing.T, mode string) string {
 	return ""
 }
 
-const key = "a-key-for-tests"
-
-// config is a gateway in front of model (a base URL) and of the servers that are given in YAML.
-func config(model string, servers ...string) string {
-	return fmt.Sprintf(`
-models:
-  - {name: "*", provider: openai, base_url: %q, api_key: upstream-key}
-mcp_servers:
-  %s
-keys:
-  - {name: tests, key: %s, mcp_servers: ["*"]}
-`, model, strings.Join(servers, "\n  "), key)
-}
-
 func stdio(name, script string, args ...string) string {
-	command := []string{installed("node", "node"), server(script)}
-	text, _ := json.Marshal(append(command, args...))
-	return fmt.Sprintf("%s: {command: %s}", name, text)
+	return gateway.Stdio(name, append([]string{installed("node", "node"), server(script)}, args...), nil)
 }
 
 // completion is what a chat reply said, streamed or not.
@@ -189,7 +173,7 @@ func chat(t *testing.T, g *gateway.Gateway, request map[string]any, stream bool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Authorization", "Bearer "+gateway.Key)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

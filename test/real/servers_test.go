@@ -3,7 +3,6 @@
 package real
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,9 +22,9 @@ func house(t *testing.T, model string) (*gateway.Gateway, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory := fmt.Sprintf("memory: {command: [%q, %q], env: {MEMORY_FILE_PATH: %q}}",
-		installed("node", "node"), server("memory"), filepath.Join(dir, "memory.jsonl"))
-	return gateway.Start(t, config(model,
+	memory := gateway.Stdio("memory", []string{installed("node", "node"), server("memory")},
+		map[string]string{"MEMORY_FILE_PATH": filepath.Join(dir, "memory.jsonl")})
+	return gateway.Start(t, gateway.Config(model,
 		stdio("everything", "everything", "stdio"),
 		stdio("files", "filesystem", dir),
 		memory,
@@ -156,7 +155,7 @@ func wantCalls(t *testing.T, c completion, turns int, calls ...string) {
 func allListed(t *testing.T, g *gateway.Gateway) {
 	t.Helper()
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, g.URL+"/v1/mcp/tools", http.NoBody)
-	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Authorization", "Bearer "+gateway.Key)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +163,7 @@ func allListed(t *testing.T, g *gateway.Gateway) {
 	defer resp.Body.Close()
 	var list struct {
 		Tools []struct {
-			Name, Server, Tool string
+			Server string `json:"server"`
 		} `json:"tools"`
 		Errors []any `json:"errors"`
 	}
