@@ -59,12 +59,12 @@ type Gateway struct{ app *app.App }
 
 // LoadConfig reads a config file. An error lists all its mistakes, each with its line and column.
 func LoadConfig(path string) (*Config, error) {
-	return config.Load(path, config.Options{Getenv: os.Getenv, KnownProvider: app.KnownProvider})
+	return config.Load(path, app.ConfigOptions(os.Getenv))
 }
 
 // ParseConfig reads a config from memory. name stands for the file in errors.
 func ParseConfig(name string, data []byte) (*Config, error) {
-	return config.Parse(name, data, config.Options{Getenv: os.Getenv, KnownProvider: app.KnownProvider})
+	return config.Parse(name, data, app.ConfigOptions(os.Getenv))
 }
 
 // Open opens a gateway, which runs until Close or until ctx ends. Its log goes to slog.Default. The config's listen

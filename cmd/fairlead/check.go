@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/fairlead/fairlead/internal/app"
 	"github.com/fairlead/fairlead/internal/config"
@@ -17,7 +18,7 @@ func check(f *flag.FlagSet) act {
 		if *path == "" {
 			return fmt.Errorf("%w: --config FILE is missing", errUsage)
 		}
-		_, err := config.Load(*path, config.Options{KnownProvider: app.KnownProvider})
+		_, err := config.Load(*path, app.ConfigOptions(os.Getenv))
 		if m, ok := errors.AsType[*config.Mistakes](err); ok {
 			_, _ = fmt.Fprintln(out, m)
 			return errTold

@@ -68,10 +68,16 @@ func FromEnv(getenv func(string) string) (*config.Config, error) {
 	return cfg, nil
 }
 
-// KnownProvider tells config about the providers.
-func KnownProvider(name string) (known, needsKey, needsBaseURL bool) {
-	d, ok := providerall.Lookup(name)
-	return ok, d.NeedsKey, d.BaseURL == ""
+// ConfigOptions tell config about the environment and the providers.
+func ConfigOptions(getenv func(string) string) config.Options {
+	o := config.Options{Getenv: getenv, KnownProvider: func(name string) (known, needsKey, needsBaseURL bool) {
+		d, ok := providerall.Lookup(name)
+		return ok, d.NeedsKey, d.BaseURL == ""
+	}}
+	for _, d := range providerall.Drivers() {
+		o.ProviderNames = append(o.ProviderNames, d.Name)
+	}
+	return o
 }
 
 // servers turns the config's servers into the catalogue's.

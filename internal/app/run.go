@@ -40,7 +40,7 @@ func load(o Options) (*config.Config, error) {
 	if o.Path == "" {
 		return FromEnv(o.Getenv)
 	}
-	return config.Load(o.Path, config.Options{Getenv: o.Getenv, KnownProvider: KnownProvider})
+	return config.Load(o.Path, ConfigOptions(o.Getenv))
 }
 
 // Run serves until ctx ends, and then lets the running requests end. SIGHUP and changes of the file load the config anew; a

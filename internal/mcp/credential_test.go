@@ -45,14 +45,22 @@ func TestCredentials(t *testing.T) {
 		{"entry, x-mcp-auth beside its own", Server{Name: "git"}, nil, []m{{"x-mcp-auth": "Bearer b", "X-MCP-GIT-AUTHORIZATION": "Bearer o"}}, m{"Authorization": "Bearer o"}},
 		{"the first entry counts", Server{Name: "git"}, nil, []m{{"Authorization": "Bearer 1"}, {"Authorization": "Bearer 2", "X-B": "2"}}, m{"Authorization": "Bearer 1", "X-B": "2"}},
 
-		{"the key, forwarded", Server{Name: "git", ForwardHeaders: []string{"authorization", "x-api-key", "api-key", "x-litellm-api-key"}},
-			header("Authorization", "Bearer "+key, "X-Api-Key", key, "Api-Key", key, "X-Litellm-Api-Key", "other"), nil, m{}},
+		{
+			"the key, forwarded",
+			Server{Name: "git", ForwardHeaders: []string{"authorization", "x-api-key", "api-key", "x-litellm-api-key"}},
+			header("Authorization", "Bearer "+key, "X-Api-Key", key, "Api-Key", key, "X-Litellm-Api-Key", "other"), nil,
+			m{},
+		},
 		{"the key, by name", Server{Name: "git"}, header("X-Mcp-Git-Authorization", "Bearer "+key, "X-Mcp-Git-Token", key), nil, m{}},
 		{"the key, for all", Server{Name: "git"}, header("X-Mcp-Auth", key), nil, m{}},
 		{"the key, in an entry", Server{Name: "git"}, nil, []m{{"Authorization": "bearer " + key, "x-litellm-api-key": "Bearer " + key, "X-Any": "a" + key + "b"}}, m{}},
-		{"not a caller's to set", Server{Name: "git", ForwardHeaders: []string{"connection", "host", "content-type", "mcp-session-id", "transfer-encoding"}},
+		{
+			"not a caller's to set",
+			Server{Name: "git", ForwardHeaders: []string{"connection", "host", "content-type", "mcp-session-id", "transfer-encoding"}},
 			header("Connection", "x", "Host", "x", "Content-Type", "x", "Mcp-Session-Id", "x", "Transfer-Encoding", "x", "X-Mcp-Git-Mcp-Session-Id", "x", "X-Mcp-Git-Host", "x"),
-			[]m{{"Mcp-Name": "x", "content-length": "1", "proxy-authorization": "x", "accept": "x", "x-fairlead-mcp": "x"}}, m{}},
+			[]m{{"Mcp-Name": "x", "content-length": "1", "proxy-authorization": "x", "accept": "x", "x-fairlead-mcp": "x"}},
+			m{},
+		},
 		{"a child process has none", Server{Name: "git", Command: []string{"git"}}, header("X-Mcp-Git-Authorization", "Bearer t"), nil, m{}},
 	}
 	for _, tt := range tests {

@@ -139,7 +139,7 @@ func (s *slot) fetch(f *flight[*list]) {
 	s.mu.Unlock()
 	f.land(l, err)
 	if err != nil && first && s.ctx.Err() == nil {
-		o.Log.Warn("cannot list the tools of an MCP server", "server", s.p.server.Name, "error", err)
+		o.Log.Warn("cannot list the tools of an MCP server", "server", s.p.server.Name, "error", s.p.cause(err))
 	}
 	if again {
 		s.changed()

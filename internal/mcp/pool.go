@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -211,6 +212,20 @@ func (p *pool) status() Status {
 		s.mu.Unlock()
 	}
 	return st
+}
+
+// cause is what the log says of an error: all that is known, but not the server's URL, which may hold a secret.
+func (p *pool) cause(err error) string {
+	text := err.Error()
+	for e := errors.Unwrap(err); e != nil; e = errors.Unwrap(e) {
+		if !strings.Contains(text, e.Error()) {
+			text += ": " + e.Error()
+		}
+	}
+	if p.server.URL != "" {
+		text = strings.ReplaceAll(text, p.server.URL, "its url")
+	}
+	return text
 }
 
 // flight is one piece of work that several wait for.

@@ -3,6 +3,8 @@ package mcp
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,13 +14,8 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/llm"
 )
-
-// bubble runs a test in its own time, with servers that are closed before the time ends.
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-}
 
 func wantCounts(t *testing.T, f *fakeServer, dials, lists int) {
 	t.Helper()
@@ -29,7 +26,7 @@ func wantCounts(t *testing.T, f *fakeServer, dials, lists int) {
 }
 
 func TestSessionsAndListsAreKept(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read")}
 		c := newCatalogue(t, fakes{"a": f}, Options{}, webServer("a"))
 		for range 3 {
@@ -43,13 +40,14 @@ func TestSessionsAndListsAreKept(t *testing.T) {
 }
 
 func TestSessionPerCredential(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read")}
 		c := newCatalogue(t, fakes{"a": f}, Options{Sessions: 2, Idle: time.Minute}, webServer("a"))
 		as := func(user string) {
 			sel := ask("fairlead")
 			sel.Header = header("X-Mcp-A-Authorization", user)
 			open(t, c, sel)
+			time.Sleep(time.Millisecond)
 			synctest.Wait()
 		}
 		as("alice")
@@ -75,7 +73,7 @@ func TestSessionPerCredential(t *testing.T) {
 }
 
 func TestCallersHeaderReplacesTheConfigs(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read")}
 		s := webServer("a")
 		s.Headers = map[string]string{"authorization": "Bearer config", "X-Keep": "1"}
@@ -93,7 +91,7 @@ func TestCallersHeaderReplacesTheConfigs(t *testing.T) {
 }
 
 func TestChildProcessIsShared(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read")}
 		c := newCatalogue(t, fakes{"a": f}, Options{Idle: time.Minute}, childServer("a"))
 		for _, user := range []string{"alice", "bob"} {
@@ -108,13 +106,13 @@ func TestChildProcessIsShared(t *testing.T) {
 }
 
 func TestTooManySessionsInUse(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read"), call: func(ctx context.Context, _ ToolCall) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }}
 		c := newCatalogue(t, fakes{"a": f}, Options{Sessions: 1}, webServer("a"))
 		sel := ask("fairlead")
 		sel.Header = header("X-Mcp-A-Authorization", "alice")
 		b := open(t, c, sel)
-		go run(t, b, "a-read", "")
+		go func() { _, _ = b.Call(t.Context(), llm.Call{Name: "a-read", Arguments: ""}) }()
 		synctest.Wait()
 		_, err := c.Open(t.Context(), ask("fairlead"))
 		if e := fault.From(err); e.Code != "mcp_list_failed" || !strings.Contains(e.Message, "too many sessions") {
@@ -127,7 +125,7 @@ func TestTooManySessionsInUse(t *testing.T) {
 }
 
 func TestListingIsOneForAll(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read"), dialTime: time.Second, listTime: time.Second}
 		c := newCatalogue(t, fakes{"a": f}, Options{}, webServer("a"))
 		leaving, leave := context.WithCancel(t.Context())
@@ -151,7 +149,7 @@ func TestListingIsOneForAll(t *testing.T) {
 }
 
 func TestStaleWhileRefreshing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("old")}
 		s := webServer("a")
 		s.ListTTL = time.Minute
@@ -178,7 +176,7 @@ func TestStaleWhileRefreshing(t *testing.T) {
 }
 
 func TestOldListIsNotOfferedForEver(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("old")}
 		c := newCatalogue(t, fakes{"a": f}, Options{ListTTL: time.Minute, StaleTime: 10 * time.Minute}, webServer("a"))
 		open(t, c, ask("fairlead"))
@@ -202,7 +200,7 @@ func TestOldListIsNotOfferedForEver(t *testing.T) {
 }
 
 func TestChangedRefreshes(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("old")}
 		c := newCatalogue(t, fakes{"a": f}, Options{}, webServer("a"))
 		open(t, c, ask("fairlead"))
@@ -220,7 +218,7 @@ func TestChangedRefreshes(t *testing.T) {
 }
 
 func TestDeadServerDelaysOnce(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		dead := &fakeServer{tools: defs("read"), dialTime: time.Hour}
 		good := &fakeServer{tools: defs("fetch")}
 		c := newCatalogue(t, fakes{"dead": dead, "good": good}, Options{}, webServer("dead"), webServer("good"))
@@ -256,7 +254,7 @@ func TestDeadServerDelaysOnce(t *testing.T) {
 }
 
 func TestServerThatComesBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read"), dialErr: &Unavailable{Message: "connection refused"}}
 		c := newCatalogue(t, fakes{"a": f}, Options{}, webServer("a"))
 		for range 3 {
@@ -276,7 +274,7 @@ func TestServerThatComesBack(t *testing.T) {
 }
 
 func TestSlowStartIsNotThrownAway(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read"), dialTime: 20 * time.Second}
 		c := newCatalogue(t, fakes{"a": f}, Options{}, childServer("a"))
 		if _, err := c.Open(t.Context(), ask("fairlead")); err == nil {
@@ -289,7 +287,7 @@ func TestSlowStartIsNotThrownAway(t *testing.T) {
 }
 
 func TestWarm(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		a, b, down := &fakeServer{tools: defs("x")}, &fakeServer{tools: defs("y")}, &fakeServer{dialErr: errors.New("dial tcp 10.1.2.3:80: refused")}
 		needs := webServer("b")
 		needs.ForwardHeaders = []string{"authorization"}
@@ -308,13 +306,13 @@ func TestWarm(t *testing.T) {
 }
 
 func TestApplyKeepsWhatHasNotChanged(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		a, b := &fakeServer{tools: defs("x")}, &fakeServer{tools: defs("y")}
 		release := make(chan struct{})
 		b.call = func(context.Context, ToolCall) ([]byte, error) { <-release; return []byte(`{}`), nil }
 		c := newCatalogue(t, fakes{"a": a, "b": b}, Options{}, childServer("a"), childServer("b"))
 		box := open(t, c, ask("fairlead"))
-		go run(t, box, "b-y", "{}")
+		go func() { _, _ = box.Call(t.Context(), llm.Call{Name: "b-y", Arguments: "{}"}) }()
 		synctest.Wait()
 
 		other := childServer("b")
@@ -349,7 +347,7 @@ func TestApplyKeepsWhatHasNotChanged(t *testing.T) {
 }
 
 func TestDrainIsBounded(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("x")}
 		f.call = func(ctx context.Context, _ ToolCall) ([]byte, error) {
 			<-f.last().Done()
@@ -359,7 +357,7 @@ func TestDrainIsBounded(t *testing.T) {
 		box := open(t, c, ask("fairlead"))
 		at := time.Now()
 		done := make(chan struct{})
-		go func() { defer close(done); run(t, box, "a-x", "") }()
+		go func() { defer close(done); _, _ = box.Call(t.Context(), llm.Call{Name: "a-x"}) }()
 		synctest.Wait()
 		c.Apply(nil)
 		<-done
@@ -370,7 +368,7 @@ func TestDrainIsBounded(t *testing.T) {
 }
 
 func TestChildProcessIsRestarted(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("old")}
 		c := newCatalogue(t, fakes{"a": f}, Options{}, childServer("a"))
 		open(t, c, ask("fairlead"))
@@ -396,7 +394,7 @@ func TestChildProcessIsRestarted(t *testing.T) {
 }
 
 func TestWebSessionIsOpenedWhenNeeded(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("x")}
 		c := newCatalogue(t, fakes{"a": f}, Options{}, webServer("a"))
 		b := open(t, c, ask("fairlead"))
@@ -411,7 +409,7 @@ func TestWebSessionIsOpenedWhenNeeded(t *testing.T) {
 }
 
 func TestCloseEndsEverything(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		slow, f := &fakeServer{dialTime: time.Hour}, &fakeServer{tools: defs("x")}
 		c := New(fakes{"slow": slow, "a": f}.dial, Options{})
 		c.Apply([]Server{webServer("slow"), childServer("a")})
@@ -432,7 +430,7 @@ func TestCloseEndsEverything(t *testing.T) {
 }
 
 func TestExternalServersAreBounded(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("x")}
 		dial := func(ctx context.Context, _ Server, h http.Header, changed func()) (Session, error) {
 			return fakes{"x": f}.dial(ctx, Server{Name: "x"}, h, changed)
@@ -453,6 +451,22 @@ func TestExternalServersAreBounded(t *testing.T) {
 		synctest.Wait()
 		if n := f.open(); n != 0 {
 			t.Errorf("%d sessions are open that nobody uses", n)
+		}
+	})
+}
+
+func TestLogHidesTheURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := webServer("a")
+		s.URL = "https://a.example/mcp?key=s3cret"
+		f := &fakeServer{dialErr: &Unavailable{Message: "connection refused", Err: fmt.Errorf("Post %q: dial tcp: refused by peer", s.URL)}}
+		var log strings.Builder
+		c := New(fakes{"a": f}.dial, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		c.Apply([]Server{s})
+		_, _ = c.Open(t.Context(), ask("fairlead"))
+		c.Close()
+		if got := log.String(); strings.Contains(got, "s3cret") || !strings.Contains(got, "refused by peer") || !strings.Contains(got, "server=a") {
+			t.Errorf("the log says %s", got)
 		}
 	})
 }

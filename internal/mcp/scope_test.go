@@ -169,7 +169,8 @@ func TestTwoExternalServersOfOneLabel(t *testing.T) {
 	c := New(nil, Options{})
 	t.Cleanup(c.Close)
 	sel := Selection{Access: everything, External: []string{"*"}, Entries: []llm.MCPEntry{
-		{URL: "https://one.example/mcp", Label: "x"}, {URL: "https://two.example/mcp", Label: "x"}, {URL: "https://one.example/mcp", Label: "y"}}}
+		{URL: "https://one.example/mcp", Label: "x"}, {URL: "https://two.example/mcp", Label: "x"}, {URL: "https://one.example/mcp", Label: "y"},
+	}}
 	p, err := c.pick(&sel)
 	if err != nil {
 		t.Fatal(err)

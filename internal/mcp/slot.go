@@ -128,7 +128,7 @@ func (s *slot) dial(f *flight[Session]) {
 	}
 	f.land(sess, err)
 	if err != nil {
-		s.p.c.o.Log.Warn("cannot reach an MCP server", "server", s.p.server.Name, "error", err)
+		s.p.c.o.Log.Warn("cannot reach an MCP server", "server", s.p.server.Name, "error", s.p.cause(err))
 		return
 	}
 	s.p.c.spawn(func() { s.watch(sess) })

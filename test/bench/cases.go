@@ -55,6 +55,10 @@ func (c testCase) request(addr string, gateway bool) []byte {
 		"User-Agent: bench\r\nMCP-Protocol-Version: 2025-11-25\r\nContent-Length: %d\r\n\r\n%s", path, addr, key, len(body), body)
 }
 
+// prose is a line as people write them: a quotation now and then, and a line break at its end.
+const prose = `The quick brown fox said \"good day\" to the lazy dog, who had seen 12 foxes that week and was not impressed by them,\n` +
+	`nor by anything else that runs about in a field where others sleep; it went on for a line or two in this manner.\n`
+
 // chat is a plain request of about size bytes.
 func chat(size int, stream bool) func(string) string {
 	return func(model string) string {
@@ -63,7 +67,7 @@ func chat(size int, stream bool) func(string) string {
 		b.WriteString(head)
 		for i := 0; b.Len() < size-200 || i == 0; i++ {
 			role := [...]string{"user", "assistant"}[i%2]
-			text := strings.Repeat("A line of \\\"text\\\", as people write it.\\n", min(20, max(1, (size-b.Len()-100)/45)))
+			text := strings.Repeat(prose, min(10, max(1, (size-b.Len()-100)/len(prose))))
 			fmt.Fprintf(&b, `,{"role":%q,"content":"%s"}`, role, text)
 		}
 		b.WriteString(`],"temperature":0.7,"max_tokens":256,"user":"bench"`)

@@ -170,7 +170,7 @@ const maxShown = 200
 func discreet(line string) string {
 	words := strings.Fields(line)
 	for i, w := range words {
-		if strings.ContainsAny(w, `/\@`) || address(strings.Trim(w, `"'()[],;:=`)) {
+		if strings.ContainsAny(w, `/\@`) || address(w) {
 			words[i] = "…"
 		}
 	}
@@ -182,7 +182,8 @@ func discreet(line string) string {
 }
 
 func address(w string) bool {
-	if _, err := netip.ParseAddr(w); err == nil {
+	w = strings.Trim(w, "\"'(),;=")
+	if _, err := netip.ParseAddr(strings.Trim(w, "[]:")); err == nil {
 		return true
 	}
 	_, err := netip.ParseAddrPort(w)

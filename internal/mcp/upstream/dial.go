@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/mcp"
 	"github.com/fairlead/fairlead/internal/netguard"
@@ -90,8 +91,28 @@ func (t target) headers() http.Header {
 	for k, v := range t.Headers {
 		h.Set(k, v)
 	}
-	for k, v := range t.caller {
+	add(h, t.caller)
+	strip(h)
+	return h
+}
+
+// add puts the headers of more over those of h.
+func add(h, more http.Header) {
+	for k, v := range more {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
-	return h
+}
+
+// strip takes out what belongs to the protocol: nobody but the session itself sets these.
+func strip(h http.Header) {
+	for k := range h {
+		switch k {
+		case "Mcp-Session-Id", "Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-Id", "Accept", "Accept-Encoding", "Content-Type":
+			delete(h, k)
+		default:
+			if strings.HasPrefix(k, "Mcp-Param-") {
+				delete(h, k)
+			}
+		}
+	}
 }

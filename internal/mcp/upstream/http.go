@@ -86,15 +86,12 @@ func (t *web) request(ctx context.Context, method string, body []byte, extra htt
 		return nil, &mcp.Unavailable{Message: "the server's URL is not valid"}
 	}
 	if body != nil {
-		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		req.Header.Set("Content-Type", "application/json")
+		req.Body, _ = req.GetBody()
+		req.ContentLength = int64(len(body))
 	}
 	maps.Copy(req.Header, t.base)
-	for k, v := range extra {
-		req.Header[http.CanonicalHeaderKey(k)] = v
-	}
-	req.Header.Del("Accept-Encoding") // what comes back is read as it is
+	add(req.Header, extra)
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -149,7 +146,7 @@ func (t *web) exchange(ctx context.Context, c *call, msg []byte) (jsonrpc.Messag
 	case ctx.Err() != nil:
 		t.cancelled(c)
 		return m, ctx.Err()
-	case t.p.life.Err() != nil:
+	case t.p.life.Err() != nil && errors.Is(err, context.Canceled):
 		return m, t.p.lostError(false)
 	}
 	return m, err

@@ -51,8 +51,10 @@ type request struct {
 	params   []byte            // members of params with a comma behind each, `"name":"x",`
 	name     string            // the Mcp-Name header of the stateless era
 	meta     map[string]string // members of _meta
-	header   http.Header
-	limit    int // bytes of the answer; 0: MaxResult
+	header   http.Header       // HTTP: for this request
+	mirror   []param           // HTTP, stateless era: arguments that go into headers too
+	args     []byte            // where these are found
+	limit    int               // bytes of the answer; 0: MaxResult
 	progress func()
 }
 
@@ -154,18 +156,18 @@ func (o *Options) appendInfo(dst []byte) []byte {
 
 // headers are the HTTP headers of one request.
 func (s *session) headers(r *request) http.Header {
-	if !s.http {
-		return r.header
+	h := make(http.Header)
+	add(h, r.header)
+	strip(h)
+	if !s.http || !s.modern() {
+		return h
 	}
-	h := r.header.Clone()
-	if h == nil {
-		h = make(http.Header)
+	h.Set("Mcp-Method", r.method)
+	if r.name != "" {
+		h.Set("Mcp-Name", headerValue(r.name))
 	}
-	if s.modern() {
-		h.Set("Mcp-Method", r.method)
-		if r.name != "" {
-			h.Set("Mcp-Name", headerValue(r.name))
-		}
+	for _, p := range r.mirror {
+		p.set(h, r.args)
 	}
 	return h
 }
@@ -195,15 +197,7 @@ func (s *session) callTool(ctx context.Context, tc mcp.ToolCall) ([]byte, error)
 	params := jsonedit.AppendQuote([]byte(`"name":`), tc.Name)
 	params = append(append(append(params, `,"arguments":`...), args...), ',')
 	r := request{method: "tools/call", params: params, name: tc.Name, meta: tc.Meta, header: tc.Headers, progress: tc.Progress}
-	if s.http && s.modern() {
-		r.header = tc.Headers.Clone()
-		if r.header == nil {
-			r.header = make(http.Header)
-		}
-		for _, p := range s.paramsOf(tc.Name) {
-			p.set(r.header, args)
-		}
-	}
+	r.mirror, r.args = s.paramsOf(tc.Name), args
 	return s.do(ctx, r)
 }
 
