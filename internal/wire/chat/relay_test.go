@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/wire"
+	"github.com/fairlead/fairlead/internal/wire/wiretest"
 )
 
 const (
@@ -75,7 +75,7 @@ func TestRelay(t *testing.T) {
 			for size := range 40 {
 				req := asked(t, tt.body)
 				req.Opaque = true
-				body := &pieces{[]byte(tt.reply), rand.New(rand.NewPCG(uint64(size), 2)), 1 + size*size}
+				body := wiretest.Pieces([]byte(tt.reply), 1+size*size, uint64(size), nil)
 				got, end, err := collect(t, upstream(t, tt.q), req, tt.kind, body)
 				if got != tt.want {
 					t.Fatalf("size %d: relayed\n%s\nwant\n%s", size, got, tt.want)

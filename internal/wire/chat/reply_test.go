@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/wire"
+	"github.com/fairlead/fairlead/internal/wire/wiretest"
 )
 
 // upstream returns a codec whose made-up ids are counted.
@@ -128,55 +128,23 @@ func TestReadReply(t *testing.T) {
 	}
 }
 
-// TestReadReplyInAnyPieces cuts the same bytes in other places: the events stay the same.
-func TestReadReplyInAnyPieces(t *testing.T) {
+// TestWire runs what every wire promises.
+func TestWire(t *testing.T) {
+	wiretest.Door(t, Door{}, `{"model":"m","messages":[]}`)
+	for q, samples := range samples(t) {
+		wiretest.Upstream(t, func() wire.Upstream { return upstream(t, wire.Quirks{UsageMember: q}) }, samples)
+	}
+}
+
+// samples returns the transcripts by their UsageMember.
+func samples(t *testing.T) map[string][]wiretest.Sample {
+	t.Helper()
+	out := map[string][]wiretest.Sample{}
 	for _, tr := range transcripts(t) {
-		t.Run(filepath.Base(tr.file), func(t *testing.T) {
-			want := told(upstream(t, tr.q), &llm.Request{}, tr.kind, bytes.NewReader(tr.reply))
-			for seed := range uint64(20) {
-				rnd := rand.New(rand.NewPCG(seed, 1))
-				got := told(upstream(t, tr.q), &llm.Request{}, tr.kind, &pieces{tr.reply, rnd, 1 + int(seed*seed)})
-				if got != want {
-					t.Fatalf("seed %d:\n%s\nwant:\n%s", seed, got, want)
-				}
-			}
-		})
+		q := tr.q.UsageMember
+		out[q] = append(out[q], wiretest.Sample{Name: filepath.Base(tr.file), ContentType: tr.kind, Body: tr.reply})
 	}
-}
-
-// pieces is a reader that gives up to max bytes at a time.
-type pieces struct {
-	b   []byte
-	rnd *rand.Rand
-	max int
-}
-
-func (p *pieces) Read(b []byte) (int, error) {
-	if len(p.b) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(b, p.b[:min(len(p.b), 1+p.rnd.IntN(p.max))])
-	p.b = p.b[n:]
-	return n, nil
-}
-
-// TestReadReplyStops stops listening after each event: nothing more is yielded, and nothing panics.
-func TestReadReplyStops(t *testing.T) {
-	for _, tr := range transcripts(t) {
-		for _, opaque := range []bool{false, true} {
-			for stop := 0; ; stop++ {
-				seen := 0
-				for range upstream(t, tr.q).ReadReply(&llm.Request{Opaque: opaque}, tr.kind, iotest.OneByteReader(bytes.NewReader(tr.reply))) {
-					if seen++; seen > stop {
-						break
-					}
-				}
-				if seen <= stop || stop > 20 {
-					break
-				}
-			}
-		}
-	}
+	return out
 }
 
 // TestReadReplyPassesTheBodysError wants the error of the body as it is, unless the answer is complete.
@@ -217,9 +185,9 @@ func FuzzReadReply(f *testing.F) {
 		if stream {
 			kind = "text/event-stream"
 		}
-		grammar(t, upstream(t, wire.Quirks{}), &llm.Request{}, kind, body)
+		wiretest.Grammar(t, upstream(t, wire.Quirks{}).ReadReply(&llm.Request{}, kind, bytes.NewReader(body)))
 		var out []byte
-		for ev, err := range upstream(t, wire.Quirks{}).ReadReply(&llm.Request{Opaque: true}, kind, iotest.HalfReader(bytes.NewReader(body))) {
+		for ev, err := range upstream(t, wire.Quirks{}).ReadReply(&llm.Request{Opaque: true}, kind, wiretest.Pieces(body, 9, 1, nil)) {
 			if err == nil && ev.Kind == llm.Opaque {
 				out = append(out, ev.Raw...)
 			}
@@ -228,43 +196,4 @@ func FuzzReadReply(f *testing.F) {
 			t.Fatalf("relayed %q as %q", body, out)
 		}
 	})
-}
-
-// grammar checks the promises that events make whatever the bytes were.
-func grammar(t *testing.T, u *Upstream, req *llm.Request, kind string, body []byte) {
-	t.Helper()
-	begun, over, next := false, false, 0
-	ids := map[string]bool{}
-	for ev, err := range u.ReadReply(req, kind, bytes.NewReader(body)) {
-		if over {
-			t.Fatal("something came after the end")
-		}
-		if err != nil {
-			over = true
-			continue
-		}
-		if (ev.Kind == llm.Start) == begun {
-			t.Fatalf("%v where begun is %v", ev.Kind, begun)
-		}
-		begun = true
-		switch ev.Kind {
-		case llm.End:
-			over = true
-			if ev.Stop == "" {
-				t.Fatal("an end without a reason")
-			}
-		case llm.ToolCall:
-			if ev.Index > next || ev.Index == next && (ev.Call.ID == "" || ev.Call.Name == "" || ids[ev.Call.ID]) || ev.Index < next && ev.Call.ID != "" {
-				t.Fatalf("call %d of %d: %+v", ev.Index, next, ev.Call)
-			}
-			if ev.Index == next {
-				ids[ev.Call.ID] = true
-				next++
-			}
-		default:
-		}
-	}
-	if !over {
-		t.Fatal("neither an end nor an error")
-	}
 }
