@@ -40,11 +40,12 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 	if r.ask {
 		return failed(r, "this call needs the client's approval; the tool was not called")
 	}
+	limit := int(b.c.resultBytes.Load())
 	raw, err := b.run(ctx, p, r, args)
 	if err != nil {
-		return failed(r, cut(explain(r, err), b.c.o.ResultBytes))
+		return failed(r, cut(explain(r, err), limit))
 	}
-	res := convert(raw, b.c.o.ResultBytes)
+	res := convert(raw, limit)
 	res.Server, res.Tool = r.pool.server.Name, r.tool
 	return res
 }

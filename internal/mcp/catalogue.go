@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -71,6 +72,9 @@ type Catalogue struct {
 	spawning sync.Mutex // the innermost lock; the others are taken in the order Catalogue.mu, pool.mu, slot.mu
 	ended    bool
 
+	callTime    atomic.Int64 // Options.CallTime, or what Limit has set
+	resultBytes atomic.Int64 // Options.ResultBytes, likewise
+
 	mu       sync.Mutex
 	closed   bool
 	servers  []*pool // in the config's order
@@ -81,7 +85,18 @@ type Catalogue struct {
 func New(dial Dial, o Options) *Catalogue {
 	c := &Catalogue{dial: dial, o: o.withDefaults(), external: map[string]*pool{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.Limit(c.o.CallTime, c.o.ResultBytes)
 	return c
+}
+
+// Limit sets Options.CallTime and Options.ResultBytes anew, for calls that begin from now on.
+func (c *Catalogue) Limit(callTime time.Duration, resultBytes int) {
+	if callTime > 0 {
+		c.callTime.Store(int64(callTime))
+	}
+	if resultBytes > 0 {
+		c.resultBytes.Store(int64(resultBytes))
+	}
 }
 
 // Apply makes servers the servers of the catalogue, in this order. Those that have not changed keep their sessions and

@@ -51,7 +51,7 @@ func (p *pool) callTime() time.Duration {
 	if p.server.Timeout > 0 {
 		return p.server.Timeout
 	}
-	return p.c.o.CallTime
+	return time.Duration(p.c.callTime.Load())
 }
 
 // credential is what tells the sessions of callers apart.

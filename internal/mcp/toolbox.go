@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -43,7 +44,7 @@ func (b *Toolbox) Errors() []llm.ServerError { return b.errors }
 // all while the caller has none of its own; 403 for servers that do not exist or may not be used; 424 when no server could
 // be listed.
 func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
-	b := &Toolbox{c: c, access: sel.Access, routes: map[string]*route{}}
+	b := &Toolbox{c: c, access: sel.Access}
 	if len(sel.Entries) == 0 {
 		return b, nil
 	}
@@ -98,7 +99,7 @@ func (c *Catalogue) lists(ctx context.Context, picks []*pick) []listing {
 	out := make([]listing, len(picks))
 	var wg sync.WaitGroup
 	for i, k := range picks {
-		s, err := k.pool.acquire(k.session)
+		s, err := c.acquire(k)
 		if err != nil {
 			out[i].err = err
 			continue
@@ -117,8 +118,27 @@ func (c *Catalogue) lists(ctx context.Context, picks []*pick) []listing {
 	return out
 }
 
+// acquire returns the slot of a pick, whose server may have been configured anew since it was picked.
+func (c *Catalogue) acquire(k *pick) (*slot, error) {
+	s, err := k.pool.acquire(k.session)
+	if errors.Is(err, errGone) && !k.pool.server.External {
+		if p := c.pool(k.pool.server.Name); p != nil {
+			k.pool = p
+			return p.acquire(k.session)
+		}
+	}
+	return s, err
+}
+
 // fill puts the tools of the servers into the box, and returns for each server what was found there.
 func (b *Toolbox) fill(picks []*pick, lists []listing, taken names) []string {
+	n := 0
+	for i := range lists {
+		if lists[i].list != nil {
+			n += len(lists[i].list.tools)
+		}
+	}
+	b.tools, b.routes = make([]llm.Tool, 0, n), make(map[string]*route, n)
 	var found []string
 	for i, k := range picks {
 		s := &k.pool.server
@@ -202,7 +222,7 @@ func (c *Catalogue) List(ctx context.Context, sel Selection) ([]llm.Tool, []llm.
 	if err != nil {
 		return nil, nil, err
 	}
-	b := &Toolbox{c: c, access: sel.Access, routes: map[string]*route{}}
+	b := &Toolbox{c: c, access: sel.Access}
 	lists := c.lists(ctx, p.picks)
 	b.fill(p.picks, lists, names{})
 	raw := map[[2]string][]byte{}
