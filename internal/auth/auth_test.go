@@ -169,14 +169,14 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestIdentifyAllocatesNothing(t *testing.T) {
+func TestIdentifyAllocatesOnce(t *testing.T) {
 	r := ring(t, key("dev", "sk-dev-0123456789-0123456789-0123456789-0123456789"))
 	h := headers("Authorization: Bearer sk-dev-0123456789-0123456789-0123456789-0123456789")
 	if n := testing.AllocsPerRun(100, func() {
 		if _, _, err := r.Identify(h); err != nil {
 			t.Fatal(err)
 		}
-	}); n != 0 {
+	}); n > 1 { // what keeps the key from being printed
 		t.Errorf("%v allocations for each request", n)
 	}
 }
