@@ -39,7 +39,7 @@ func (r *Request) read() *refusal {
 }
 
 // Members that are the gateway's business and must not reach a vendor.
-var gatewayMembers = []string{"mock_response", "mock_tool_calls", "mcp_servers", "mcp_options", "metadata_mcp", "litellm_metadata", "litellm_trace_id"}
+var gatewayMembers = []string{"mock_response", "mock_tool_calls", "mcp_servers", "mcp_options", "litellm_metadata", "litellm_trace_id"}
 
 func (r *Request) checkTop(b body) *refusal {
 	_, choice := r.Members["tool_choice"]
@@ -76,7 +76,10 @@ func (r *Request) checkChoice(choice jsontext.Value) *refusal {
 		}
 	case '{':
 		var t tool
-		if json.Unmarshal(choice, &t) != nil || t.Type != "function" || t.Function == nil {
+		if json.Unmarshal(choice, &t) == nil && (t.Type == "custom" || t.Type == "allowed_tools") {
+			return nil
+		}
+		if t.Type != "function" || t.Function == nil {
 			return refusef("tool_choice", "Invalid value for 'tool_choice'.")
 		}
 		if !slices.Contains(r.ToolNames(), t.Function.Name) {
@@ -106,18 +109,28 @@ func (r *Request) readTools(b body) *refusal {
 		if json.Unmarshal(v, &t) != nil {
 			return refusef(at, "Invalid type for '%s'.", at)
 		}
-		if t.Type != "function" {
-			return refusef(at+".type", "Invalid value: '%s'. Supported values are: 'function' and 'custom'.", t.Type)
-		}
-		if t.Function == nil {
-			return refusef(at+".function", "Missing required parameter: '%s.function'.", at)
-		}
-		if bad := t.Function.check(at, r.ToolNames()); bad != nil {
+		if bad := t.check(at, r.ToolNames()); bad != nil {
 			return bad
+		}
+		if t.Custom != nil {
+			t.Function = t.Custom
 		}
 		r.Tools = append(r.Tools, Tool{t.Type, t.Function.Name, t.Function.Description, string(t.Function.Parameters), string(v)})
 	}
 	return nil
+}
+
+func (t *tool) check(at string, taken []string) *refusal {
+	switch {
+	case t.Type == "custom" && t.Custom != nil:
+		t.Custom.Rest, t.Custom.Parameters = nil, nil // format and the like
+		return t.Custom.check(at, taken)
+	case t.Type != "function":
+		return refusef(at+".type", "Invalid value: '%s'. Supported values are: 'function' and 'custom'.", t.Type)
+	case t.Function == nil:
+		return refusef(at+".function", "Missing required parameter: '%s.function'.", at)
+	}
+	return t.Function.check(at, taken)
 }
 
 func (f *toolFunction) check(at string, taken []string) *refusal {
@@ -164,7 +177,7 @@ func (r *Request) readMessages(b body) *refusal {
 		}
 		msg := Message{Role: m.Role, Text: text(m.Content), CallID: m.ToolCallID, Raw: string(v), content: m.Content, rest: m.Rest}
 		for _, c := range m.ToolCalls {
-			msg.Calls = append(msg.Calls, ToolCall{c.ID, c.Function.Name, text(c.Function.Arguments)})
+			msg.Calls = append(msg.Calls, ToolCall{c.ID, c.Function.Name + c.Custom.Name, text(c.Function.Arguments) + c.Custom.Input})
 		}
 		r.Messages = append(r.Messages, msg)
 	}
@@ -195,6 +208,17 @@ func (m *message) check(at string) *refusal {
 }
 
 func (m *message) checkContent(at string) *refusal {
+	var parts []contentPart
+	if json.Unmarshal(m.Content, &parts) == nil {
+		for i, p := range parts {
+			if p.Type == "" {
+				return refusef(at+".content", "Missing required parameter: '%s.content[%d].type'.", at, i)
+			}
+			if p.Type == "image_url" && m.Role != "user" {
+				return refusef(at, "Invalid '%s'. Image URLs are only allowed for messages with role 'user', but this message with role '%s' contains an image URL.", at, m.Role)
+			}
+		}
+	}
 	switch k := m.Content.Kind(); {
 	case k == '"' || k == '[':
 	case m.Role == "assistant" && len(m.ToolCalls) > 0 && (k == 0 || k == 'n'):
@@ -210,6 +234,7 @@ func (c *toolCall) check(at string) *refusal {
 	switch {
 	case c.ID == "":
 		return refusef(at+".id", "Missing required parameter: '%s.id'.", at)
+	case c.Type == "custom" && c.Custom.Name != "":
 	case c.Type != "function":
 		return refusef(at+".type", "Invalid value: '%s'. Supported values are: 'function' and 'custom'.", c.Type)
 	case !validName(c.Function.Name):

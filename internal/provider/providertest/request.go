@@ -116,6 +116,10 @@ type toolCall struct {
 	ID       string       `json:"id"`
 	Type     string       `json:"type"`
 	Function callFunction `json:"function"`
+	Custom   struct {
+		Name  string `json:"name"`
+		Input string `json:"input"`
+	} `json:"custom"`
 }
 
 type callFunction struct {
@@ -126,6 +130,7 @@ type callFunction struct {
 type tool struct {
 	Type     string        `json:"type"`
 	Function *toolFunction `json:"function"`
+	Custom   *toolFunction `json:"custom"`
 }
 
 type toolFunction struct {

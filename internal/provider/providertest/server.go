@@ -180,7 +180,9 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	left := context.AfterFunc(r.Context(), func() { close(req.gone) })
 	defer func() {
-		left()
+		if left() && r.Context().Err() != nil { // the client left this moment
+			close(req.gone)
+		}
 		close(req.ended)
 	}()
 	if status != 0 {
