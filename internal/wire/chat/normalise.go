@@ -59,7 +59,7 @@ func (n *normaliser) chunk(data []byte) {
 	if n.begun {
 		n.top = n.top[:0]
 	}
-	n.choice, n.delta, n.say, n.thought = n.choice[:0], n.delta[:0], "", ""
+	n.choice, n.delta = n.choice[:0], n.delta[:0]
 	var choices, fault []byte
 	for key, v := range jsonedit.Members(data) {
 		switch string(key) {
@@ -74,7 +74,7 @@ func (n *normaliser) chunk(data []byte) {
 	if choices == nil && string(jsonedit.Get(data, "object")) == `"error"` {
 		fault = data
 	}
-	if !jsonedit.IsNull(fault) {
+	if !jsonedit.IsNull(fault) && string(fault) != `""` {
 		n.fail(replyFault(fault))
 		return
 	}
@@ -197,7 +197,9 @@ func (n *normaliser) takeDelta(delta []byte) (calls, legacy []byte) {
 		case "content":
 			n.content(v)
 		case "tool_calls":
-			calls = v
+			if len(v) > 2 {
+				calls = v
+			}
 		case "function_call":
 			legacy = v
 		case "reasoning_content", "reasoning":
@@ -270,6 +272,7 @@ func (n *normaliser) tell() {
 	if x := n.extra(false); !x.Empty() {
 		n.emit(llm.Event{Kind: llm.Other, Extra: x})
 	}
+	n.thought, n.say = "", ""
 }
 
 // extra hands out the members at hand, each once.

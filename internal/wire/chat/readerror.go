@@ -33,6 +33,7 @@ func (*Upstream) ReadError(status int, body []byte) error {
 // problem is what a provider's error object says.
 type problem struct {
 	message, kind, param, code, word string
+	detail                           string // what a reseller's own provider said
 	status                           int
 }
 
@@ -71,6 +72,12 @@ func (p *problem) member(key string, v []byte, depth int) {
 			p.read(v, depth+1) // some put an object here
 		}
 		p.message = cmp.Or(p.message, word)
+	case "metadata":
+		if raw, ok := jsonedit.Unquote(jsonedit.Get(v, "raw")); ok {
+			var inner problem
+			inner.read(jsonedit.Get([]byte(raw)), depth+1)
+			p.detail = inner.message
+		}
 	case "type":
 		p.kind = cmp.Or(p.kind, word)
 	case "param":
@@ -92,7 +99,11 @@ func (p *problem) member(key string, v []byte, depth int) {
 
 // fault returns the error as one that came inside a reply: Refused if it says which status it would have been.
 func (p *problem) fault() *fault.Error {
-	e := &fault.Error{Kind: fault.Upstream, Message: clean(p.message), Type: clean(p.kind), Param: clean(p.param), Code: clean(cmp.Or(p.word, p.code))}
+	message := p.message
+	if p.detail != "" && p.detail != message {
+		message += ": " + p.detail
+	}
+	e := &fault.Error{Kind: fault.Upstream, Message: clean(message), Type: clean(p.kind), Param: clean(p.param), Code: clean(cmp.Or(p.word, p.code))}
 	status := p.status
 	if status == 0 && (strings.Contains(p.word+p.kind, "rate_limit") || p.word == "insufficient_quota") {
 		status = 429

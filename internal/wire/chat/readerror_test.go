@@ -31,6 +31,10 @@ func TestReadError(t *testing.T) {
 			fault.Error{Message: "Extra inputs are not permitted", Type: "extra_forbidden"},
 		},
 		{"vLLM", 400, `{"object":"error","message":"no tool parser","type":"BadRequestError","param":null,"code":400}`, fault.Error{Message: "no tool parser", Type: "BadRequestError", Code: "400"}},
+		{
+			"OpenRouter", 400, `{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"bad tool\"}}","provider_name":"X"}}}`,
+			fault.Error{Message: "Provider returned error: bad tool", Code: "400"},
+		},
 		{"Gemini", 400, `[{"error":{"code":400,"message":"Bad.","status":"INVALID_ARGUMENT"}}]`, fault.Error{Message: "Bad.", Code: "INVALID_ARGUMENT"}},
 		{"HTML", 502, `<html><h1>502</h1>upstream 10.0.0.7:8080</html>`, fault.Error{Message: "the provider answered with status 502"}},
 		{"text", 503, "no healthy upstream 10.0.0.7", fault.Error{Message: "the provider answered with status 503"}},

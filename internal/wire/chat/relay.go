@@ -38,8 +38,9 @@ type relayed struct {
 	held     int  // bytes at the start of buf that wait for the end of their frame
 }
 
-// relayReply yields the bytes of a reply as they come, in the pieces that they come in. Only a usage chunk that the client
-// did not ask for is left out, and only then do bytes wait for the end of their frame.
+// relayReply yields the bytes of a reply as they come, in the pieces that they come in; of a stream, in whole frames. Only
+// a usage chunk that the client did not ask for is left out, and the piece of a frame that a failing body ended in, so that
+// the door can tell the error behind it.
 func (u *Upstream) relayReply(req *llm.Request, contentType string, body io.Reader, yield func(llm.Event, error) bool) {
 	m, _ := u.rooms.Get().(*room)
 	if m == nil {
@@ -52,7 +53,7 @@ func (u *Upstream) relayReply(req *llm.Request, contentType string, body io.Read
 	for {
 		n, err := body.Read(r.buf[r.held:])
 		r.keep(r.buf[r.held : r.held+n])
-		if !r.pass(r.held+n, err != nil) {
+		if !r.pass(r.held+n, errors.Is(err, io.EOF)) {
 			return
 		}
 		if err != nil {
@@ -65,17 +66,15 @@ func (u *Upstream) relayReply(req *llm.Request, contentType string, body io.Read
 // pass yields what of buf[:n] may go on. It reports false when nobody listens any more.
 func (r *relayed) pass(n int, last bool) bool {
 	out, rest := r.buf[:n], r.buf[n:n]
-	if r.withhold {
-		cut := n
-		if !last {
-			if cut = frames(out); cut == 0 && n == len(r.buf) {
-				cut = n // no usage chunk is as large as this
-			}
+	if r.stream && !last {
+		cut := frames(out)
+		if cut == 0 && n == len(r.buf) {
+			cut = n // a frame that is larger than this goes on in parts
 		}
 		out, rest = out[:cut], out[cut:]
-		if lastObject(out, `"usage"`) != nil {
-			out = withoutUsage(out)
-		}
+	}
+	if r.withhold && lastObject(out, `"usage"`) != nil {
+		out = withoutUsage(out)
 	}
 	if len(out) > 0 {
 		ev := llm.Event{Kind: llm.Opaque, Raw: out}

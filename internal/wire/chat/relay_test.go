@@ -2,6 +2,7 @@ package chat
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -118,6 +119,20 @@ func TestRelayOfLongReplies(t *testing.T) {
 	got, end, err := collect(t, upstream(t, wire.Quirks{}), req, "text/event-stream", strings.NewReader(frame+frame+chunkEnd+chunkUse+done))
 	if got != frame+frame+chunkEnd+done || err != nil || end.Usage == nil || end.Stop != "stop" {
 		t.Errorf("stream: %d bytes, end %+v, error %v", len(got), end, err)
+	}
+}
+
+// TestRelayEndsBetweenFrames cuts a stream off in the middle of a frame: what the client gets ends with a whole one, so that
+// the error can be told behind it.
+func TestRelayEndsBetweenFrames(t *testing.T) {
+	req := asked(t, `{"model":"m","stream":true,"stream_options":{"include_usage":true}}`)
+	req.Opaque = true
+	for size := range 50 {
+		body := wiretest.Pieces([]byte(chunkA+chunkA[:40]), 1+size, 1, io.ErrUnexpectedEOF)
+		got, end, err := collect(t, upstream(t, wire.Quirks{}), req, "text/event-stream", body)
+		if got != chunkA || end != nil || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatalf("size %d: %q, end %v, error %v", size, got, end, err)
+		}
 	}
 }
 
