@@ -50,6 +50,15 @@ func (n *normaliser) fail(err error) {
 	}
 }
 
+// failed ends the reply with an error that the provider tells in it. After the finish reason nothing of the answer is missing.
+func (n *normaliser) failed(data []byte) {
+	if n.stop != "" && n.stop != "error" {
+		n.end(true)
+		return
+	}
+	n.fail(replyFault(data))
+}
+
 // chunk takes in one chunk.
 func (n *normaliser) chunk(data []byte) {
 	if jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
@@ -75,7 +84,7 @@ func (n *normaliser) chunk(data []byte) {
 		fault = data
 	}
 	if !jsonedit.IsNull(fault) && string(fault) != `""` {
-		n.fail(replyFault(fault))
+		n.failed(fault)
 		return
 	}
 	if path := n.u.q.UsageMember; path != "" {

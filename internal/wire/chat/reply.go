@@ -110,7 +110,7 @@ func (n *normaliser) readStream(r io.Reader) {
 		case string(data) == "[DONE]":
 			n.end(true)
 		case ev.Name == "error":
-			n.fail(replyFault(data))
+			n.failed(data)
 		default:
 			n.chunk(data)
 		}
