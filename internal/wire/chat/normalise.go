@@ -69,22 +69,9 @@ func (n *normaliser) chunk(data []byte) {
 		n.top = n.top[:0]
 	}
 	n.choice, n.delta = n.choice[:0], n.delta[:0]
-	var choices, fault []byte
-	for key, v := range jsonedit.Members(data) {
-		switch string(key) {
-		case "choices":
-			choices = v
-		case "error":
-			fault = v
-		default:
-			n.topMember(key, v)
-		}
-	}
-	if choices == nil && string(jsonedit.Get(data, "object")) == `"error"` {
-		fault = data
-	}
-	if !jsonedit.IsNull(fault) && string(fault) != `""` {
-		n.failed(fault)
+	choices, problem := n.members(data)
+	if problem != nil {
+		n.fail(replyFault(problem))
 		return
 	}
 	if path := n.u.q.UsageMember; path != "" {
@@ -96,6 +83,26 @@ func (n *normaliser) chunk(data []byte) {
 			n.takeChoice(c)
 		}
 	}
+}
+
+// members reads the members of a chunk, and returns its choices and the error that it tells.
+func (n *normaliser) members(data []byte) (choices, problem []byte) {
+	for key, v := range jsonedit.Members(data) {
+		switch string(key) {
+		case "choices":
+			choices = v
+		case "error":
+			if !jsonedit.IsNull(v) && string(v) != `""` {
+				problem = v
+			}
+		default:
+			n.topMember(key, v)
+		}
+	}
+	if choices == nil && string(jsonedit.Get(data, "object")) == `"error"` {
+		problem = data
+	}
+	return choices, problem
 }
 
 func (n *normaliser) topMember(key, v []byte) {
