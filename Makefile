@@ -7,6 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 10s
+BENCHFLAGS ?= -enforce
 CACHE   := $(CURDIR)/.cache
 LINT    := $(CACHE)/bin/golangci-lint
 # The race detector needs a C compiler; without one the tests run without it.
@@ -56,7 +57,7 @@ test-real: build ## real MCP servers, real clients, a real model: installs them 
 	cd test && go test -tags real -count=1 -timeout 15m -v ./real/...
 
 bench: build ## the gateway's cost against nginx and a direct call, in one run
-	cd test && go run ./bench
+	cd test && go run ./bench $(BENCHFLAGS)
 
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rlE '^func Fuzz' --include='*_test.go' internal | sort | while read -r file; do \

@@ -4,6 +4,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -48,7 +49,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "fairlead")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./cmd/fairlead")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", path, "./cmd/fairlead")
 	cmd.Dir = Root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -83,7 +84,7 @@ func Start(t *testing.T, config string) *Gateway {
 		t.Fatal(err)
 	}
 	g := &Gateway{t: t, exited: make(chan struct{})}
-	g.cmd = exec.Command(Binary(t), "serve", "--config", file, "--listen", "127.0.0.1:0")
+	g.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), Binary(t), "serve", "--config", file, "--listen", "127.0.0.1:0")
 	stderr, err := g.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +99,7 @@ func Start(t *testing.T, config string) *Gateway {
 		close(g.exited)
 	}()
 	t.Cleanup(func() {
-		g.Stop()
+		_ = g.Stop()
 		if t.Failed() {
 			t.Logf("the gateway's log:\n%s", g.Log())
 		}
@@ -171,7 +172,7 @@ func children(pid int) []int {
 		if err != nil {
 			continue
 		}
-		for _, f := range strings.Fields(string(text)) {
+		for f := range strings.FieldsSeq(string(text)) {
 			var child int
 			if _, err := fmt.Sscan(f, &child); err == nil {
 				all = append(append(all, child), children(child)...)

@@ -13,11 +13,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fairlead/fairlead/test/gateway"
-	"github.com/fairlead/fairlead/test/scripted"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+
+	"github.com/fairlead/fairlead/test/gateway"
+	"github.com/fairlead/fairlead/test/scripted"
 )
 
 // serveStdio in the environment makes the test binary the server, as a child process.

@@ -6,10 +6,11 @@ import (
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/mcp/mcptest"
-	"github.com/fairlead/fairlead/test/gateway"
-	"github.com/fairlead/fairlead/test/scripted"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+
+	"github.com/fairlead/fairlead/test/gateway"
+	"github.com/fairlead/fairlead/test/scripted"
 )
 
 func TestMain(m *testing.M) {

@@ -11,9 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/fairlead/fairlead/test/gateway"
 	"github.com/fairlead/fairlead/test/scripted"
-	"github.com/go-json-experiment/json"
 )
 
 // seen is the line that a client script prints.

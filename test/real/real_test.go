@@ -17,8 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead/fairlead/test/gateway"
 	"github.com/go-json-experiment/json"
+
+	"github.com/fairlead/fairlead/test/gateway"
 )
 
 // patience bounds waits for other processes; nothing is timed by it.

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/fairlead/fairlead/test/gateway"
 	"github.com/fairlead/fairlead/test/scripted"
-	"github.com/go-json-experiment/json"
 )
 
 // house is a gateway in front of the official servers, over all transports.
