@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -234,7 +235,7 @@ func members(d *jsontext.Decoder, f func(name string, value []byte) error) error
 		if err != nil {
 			return syntax(err)
 		}
-		if err := f(name, v[:len(v):len(v)]); err != nil {
+		if err := f(name, slices.Clip(v)); err != nil {
 			return err
 		}
 	}
@@ -246,7 +247,7 @@ func members(d *jsontext.Decoder, f func(name string, value []byte) error) error
 
 // end checks that nothing follows.
 func end(d *jsontext.Decoder) error {
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("bytes after the message")
 	}
 	return nil

@@ -3,6 +3,7 @@ package mcptest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,7 +34,7 @@ func (s *Server) Stdio(ctx context.Context, r io.Reader, w io.Writer) error {
 	for {
 		line, err := in.ReadBytes('\n')
 		if err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
@@ -65,7 +66,7 @@ func runChild(spec Spec) {
 		die()
 	}
 	if spec.Spawn {
-		cmd := exec.Command(os.Args[0])
+		cmd := exec.CommandContext(context.Background(), os.Args[0])
 		cmd.Env = append(os.Environ(), variable+"=sleep")
 		cmd.Stdout = os.Stdout
 		if err := cmd.Start(); err != nil {

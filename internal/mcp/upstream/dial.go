@@ -53,19 +53,29 @@ func (d *Dialer) dialEra(ctx context.Context, t target, known era) (*session, er
 			return s, err
 		}
 	}
+	return d.dialOlder(ctx, t)
+}
+
+// dialOlder tries the handshake, and HTTP+SSE for servers that take no posts.
+func (d *Dialer) dialOlder(ctx context.Context, t target) (*session, error) {
 	s, err := d.dialLegacy(ctx, t)
-	if err == nil || hopeless(ctx, err) {
+	switch {
+	case err == nil || hopeless(ctx, err):
 		return s, err
-	}
-	if t.pinned() == "" && modernAfterAll(err) {
+	case t.pinned() == "" && modernAfterAll(err):
 		return d.adoptModern(t), nil
-	}
-	if e, ok := errors.AsType[*httpError](err); ok && t.Transport != "http" && (e.status == 400 || e.status == 404 || e.status == 405) {
+	case t.Transport != "http" && noPost(err):
 		if s, serr := d.dialSSE(ctx, t); serr == nil {
 			return s, nil
 		}
 	}
 	return nil, err
+}
+
+// noPost reports whether a server does not take the posts of streamable HTTP, as one of 2024 would not.
+func noPost(err error) bool {
+	e, ok := errors.AsType[*httpError](err)
+	return ok && (e.status == http.StatusBadRequest || e.status == http.StatusNotFound || e.status == http.StatusMethodNotAllowed)
 }
 
 // webSession returns a session over streamable HTTP whose era is not settled yet.

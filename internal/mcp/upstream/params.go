@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,11 +41,11 @@ func readParams(schema []byte) ([]param, error) {
 		if !ok || !token(h) {
 			return fmt.Errorf("x-mcp-header of property %q is not a header name", path[len(path)-1])
 		}
-		if l := strings.ToLower(h); seen[l] {
+		l := strings.ToLower(h)
+		if seen[l] {
 			return fmt.Errorf("two properties want the header %q", h)
-		} else {
-			seen[l] = true
 		}
+		seen[l] = true
 		ps = append(ps, param{path: path, header: h})
 		return nil
 	})
@@ -61,7 +62,7 @@ func walkParams(schema []byte, at []string, f func(path []string, prop, name []b
 		if !ok || jsonedit.Kind(prop) != '{' {
 			continue
 		}
-		path := append(at[:len(at):len(at)], name)
+		path := append(slices.Clip(at), name)
 		if h := jsonedit.Get(prop, "x-mcp-header"); h != nil {
 			if err := f(path, prop, h); err != nil {
 				return err
@@ -103,7 +104,8 @@ func (p param) set(h http.Header, args []byte) {
 
 // headerValue writes a text as a header can carry it.
 func headerValue(s string) string {
-	plain := strings.Trim(s, " \t") == s && !(strings.HasPrefix(s, "=?base64?") && strings.HasSuffix(s, "?="))
+	encoded := strings.HasPrefix(s, "=?base64?") && strings.HasSuffix(s, "?=") // or so it would look
+	plain := strings.Trim(s, " \t") == s && !encoded
 	for i := 0; plain && i < len(s); i++ {
 		plain = s[i] >= ' ' && s[i] < 0x7f || s[i] == '\t'
 	}

@@ -33,7 +33,7 @@ func (t *web) follow(body io.Reader, c *call) (place, error) {
 	for {
 		ev, err := r.Next()
 		at := place{r.LastID(), r.Retry()}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return at, errEnded
 		}
 		if err != nil {
