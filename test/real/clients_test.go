@@ -32,16 +32,28 @@ type seen struct {
 	Errors      []string       `json:"errors"`
 }
 
-// TestClients lets real clients accumulate a stream of three turns, two of them with tool calls that the gateway runs.
-func TestClients(t *testing.T) {
-	model := scripted.Start(t, map[string][]scripted.Turn{"two-rounds": {
+var clientScripts = map[string][]scripted.Turn{
+	"two-rounds": {
 		{Text: "First I add.", Calls: []scripted.Call{{Name: "everything-get-sum", Arguments: `{"a":2,"b":3}`}}},
 		{Text: "Then I echo.", Calls: []scripted.Call{
 			{Name: "everything-echo", Arguments: `{"message":"one"}`},
 			{Name: "everything-echo", Arguments: `{"message":"two"}`},
 		}},
 		{Text: "That is all."},
-	}})
+	},
+	"mixed": {
+		{Text: "We share.", Calls: []scripted.Call{
+			{Name: "everything-get-sum", Arguments: `{"a":2,"b":3}`},
+			{Name: "client_side", Arguments: `{}`},
+		}},
+		{Text: "Done {result}."},
+	},
+}
+
+// TestClients lets real clients accumulate a stream of three turns, two of them with tool calls that the gateway runs, in
+// each way that tool rounds can show.
+func TestClients(t *testing.T) {
+	model := scripted.Start(t, clientScripts)
 	g, _ := house(t, model.URL())
 	const text = "First I add.\n\nThen I echo.\n\nThat is all."
 
@@ -59,42 +71,67 @@ func TestClients(t *testing.T) {
 		{"langchain", []string{node, "langchain.mjs"}, false},
 		{"openai-python stream", []string{python, "openai_stream.py"}, true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			if _, err := os.Stat(c.cmd[0]); err != nil {
-				t.Skip("needs python3 with venv; CI has it")
-			}
-			before := len(model.Requests())
-			s := runClient(t, g.URL, c.cmd)
-			if len(s.Errors) > 0 || s.Requests != 1 {
-				t.Fatalf("%d requests, errors %q", s.Requests, s.Errors)
-			}
-			if s.Text != text || s.Finish != "stop" || s.ToolCalls != 0 {
-				t.Errorf("text %q, finish %q, %d tool calls; want %q, stop, none", s.Text, s.Finish, s.ToolCalls, text)
-			}
-			if s.Usage["input"] != 3*scripted.TurnInput || s.Usage["output"] != 3*scripted.TurnOutput {
-				t.Errorf("usage %v, want three turns of %d/%d", s.Usage, scripted.TurnInput, scripted.TurnOutput)
-			}
-			if s.ContentDone != nil && !slices.Equal(s.ContentDone, []string{text}) {
-				t.Errorf("content.done came with %q", s.ContentDone)
-			}
-			if s.Role != "" && s.Role != "assistant" {
-				t.Errorf("role %q", s.Role)
-			}
-			if s.Steps > 1 {
-				t.Errorf("%d steps", s.Steps)
-			}
-			if c.fields && (len(s.Results) != 3 || s.Results[2].Round != 2 || !strings.Contains(s.Results[2].Result, "two")) {
-				t.Errorf("mcp_call_results: %+v (fields %q)", s.Results, s.Fields)
-			}
-			if asked := len(model.Requests()) - before; asked != 3 {
-				t.Errorf("the model was asked %d times, want 3", asked)
-			}
-		})
+		for _, mode := range []string{"standard", "hidden", "annotated"} {
+			t.Run(c.name+" "+mode, func(t *testing.T) {
+				if _, err := os.Stat(c.cmd[0]); err != nil {
+					t.Skip("needs python3 with venv; CI has it")
+				}
+				before := len(model.Requests())
+				s := runClient(t, c.cmd, "BASE_URL="+g.URL+"/v1", "MODEL=two-rounds", "STREAM_MODE="+mode)
+				s.want(t, text)
+				if c.fields && mode != "hidden" && (len(s.Results) != 3 || s.Results[2].Round != 2 || !strings.Contains(s.Results[2].Result, "two")) {
+					t.Errorf("mcp_call_results: %+v (fields %q)", s.Results, s.Fields)
+				}
+				if mode == "hidden" && len(s.Fields) > 0 {
+					t.Errorf("fields %q", s.Fields)
+				}
+				if asked := len(model.Requests()) - before; asked != 3 {
+					t.Errorf("the model was asked %d times, want 3", asked)
+				}
+			})
+		}
+	}
+}
+
+// want checks one request that came to an end with text, after three turns, and with nothing of the gateway's calls in it.
+func (s seen) want(t *testing.T, text string) {
+	t.Helper()
+	if len(s.Errors) > 0 || s.Requests != 1 {
+		t.Fatalf("%d requests, errors %q", s.Requests, s.Errors)
+	}
+	if s.Text != text || s.Finish != "stop" || s.ToolCalls != 0 || s.Steps > 1 {
+		t.Errorf("text %q, finish %q, %d tool calls, %d steps; want %q, stop, none", s.Text, s.Finish, s.ToolCalls, s.Steps, text)
+	}
+	if s.Usage["input"] != 3*scripted.TurnInput || s.Usage["output"] != 3*scripted.TurnOutput {
+		t.Errorf("usage %v, want three turns of %d/%d", s.Usage, scripted.TurnInput, scripted.TurnOutput)
+	}
+	if s.ContentDone != nil && !slices.Equal(s.ContentDone, []string{text}) {
+		t.Errorf("content.done came with %q", s.ContentDone)
+	}
+	if s.Role != "" && s.Role != "assistant" {
+		t.Errorf("role %q", s.Role)
+	}
+}
+
+// TestMixedTurn has runTools answer its own half of a turn whose other half the gateway has run.
+func TestMixedTurn(t *testing.T) {
+	model := scripted.Start(t, clientScripts)
+	g, _ := house(t, model.URL())
+	s := runClient(t, []string{installed("node", "node"), "openai-runtools.mjs"}, "BASE_URL="+g.URL+"/v1", "MODEL=mixed", "STREAM_MODE=standard")
+	if len(s.Errors) > 0 || s.Requests != 2 || s.ToolCalls != 1 {
+		t.Fatalf("%d requests, %d calls of the client's tool, errors %q; want 2, 1, none", s.Requests, s.ToolCalls, s.Errors)
+	}
+	if s.Text != "Done by the client." || s.Finish != "stop" {
+		t.Errorf("text %q, finish %q", s.Text, s.Finish)
+	}
+	results := model.Requests()[1].Results()
+	if len(results) != 2 {
+		t.Errorf("the model was told %q, want the gateway's result and the client's", results)
 	}
 }
 
 // runClient runs one of clients/ beside the installed packages, where its imports look.
-func runClient(t *testing.T, base string, cmd []string) seen {
+func runClient(t *testing.T, cmd []string, env ...string) seen {
 	t.Helper()
 	if err := os.RemoveAll(installed("clients")); err != nil {
 		t.Fatal(err)
@@ -104,8 +141,8 @@ func runClient(t *testing.T, base string, cmd []string) seen {
 	}
 	run := exec.CommandContext(t.Context(), cmd[0], cmd[1:]...)
 	run.Dir = installed("clients")
-	run.Env = append(os.Environ(), "BASE_URL="+base+"/v1", "API_KEY="+gateway.Key, "MODEL=two-rounds", "MCP_SERVERS=everything",
-		"PROMPT=Do what the script says.", "NO_PROXY=127.0.0.1,localhost")
+	run.Env = append(os.Environ(), "API_KEY="+gateway.Key, "MCP_SERVERS=everything", "PROMPT=Do what the script says.", "NO_PROXY=127.0.0.1,localhost")
+	run.Env = append(run.Env, env...)
 	var stderr bytes.Buffer
 	run.Stderr = &stderr
 	out, err := run.Output()

@@ -1,18 +1,24 @@
 // The AI SDK's streamText over openai.chat or openai-compatible: no error part, one step.
-// It cannot name MCP servers in a chat request, so it does by header.
+// openai.chat cannot put an MCP entry into a chat request and names the servers by header; openai-compatible can.
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { stepCountIs, streamText } from 'ai';
-import { apiKey, baseURL, countingFetch, failed, mcpServers, model, prompt, run } from './seen.mjs';
+import { apiKey, baseURL, countingFetch, failed, headers, mcpServers, mcpTool, model, prompt, run } from './seen.mjs';
 
 const which = process.argv[2];
 
 await run(`ai ${which}`, async () => {
-  const settings = { apiKey, baseURL, fetch: countingFetch, headers: { 'x-fairlead-mcp': mcpServers } };
+  const settings = { apiKey, baseURL, fetch: countingFetch };
   const provider =
     which === 'openai'
-      ? createOpenAI(settings).chat(model)
-      : createOpenAICompatible({ name: 'fairlead', includeUsage: true, ...settings })(model);
+      ? createOpenAI({ ...settings, headers: { ...headers, 'x-fairlead-mcp': mcpServers } }).chat(model)
+      : createOpenAICompatible({
+          ...settings,
+          headers,
+          name: 'fairlead',
+          includeUsage: true,
+          transformRequestBody: (body) => ({ ...body, tools: [mcpTool] }),
+        })(model);
   const result = streamText({
     model: provider,
     prompt,

@@ -1,14 +1,14 @@
 // LangChain's ChatOpenAI, streamed and put together with concat. bindTools with an MCP tool would leave for the
 // responses API, so the servers are named by header.
 import { ChatOpenAI } from '@langchain/openai';
-import { apiKey, baseURL, countingFetch, mcpServers, model, prompt, run } from './seen.mjs';
+import { apiKey, baseURL, countingFetch, headers, mcpServers, model, prompt, run } from './seen.mjs';
 
 await run('langchain ChatOpenAI', async () => {
   const chat = new ChatOpenAI({
     model,
     apiKey,
     streamUsage: true,
-    configuration: { baseURL, fetch: countingFetch, defaultHeaders: { 'x-fairlead-mcp': mcpServers } },
+    configuration: { baseURL, fetch: countingFetch, defaultHeaders: { ...headers, 'x-fairlead-mcp': mcpServers } },
   });
   let whole;
   for await (const chunk of await chat.stream(prompt)) whole = whole ? whole.concat(chunk) : chunk;

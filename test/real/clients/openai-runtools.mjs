@@ -1,9 +1,9 @@
-// openai's runTools: it answers every tool call that it sees, so it must see none of the gateway's.
+// openai's runTools: it answers every tool call that it sees, so it must see its own alone.
 import OpenAI from 'openai';
-import { apiKey, baseURL, countingFetch, mcpTool, model, prompt, run } from './seen.mjs';
+import { apiKey, baseURL, countingFetch, headers, mcpTool, model, prompt, run } from './seen.mjs';
 
 await run('openai runTools', async () => {
-  const client = new OpenAI({ apiKey, baseURL, fetch: countingFetch });
+  const client = new OpenAI({ apiKey, baseURL, fetch: countingFetch, defaultHeaders: headers });
   let own = 0;
   const runner = client.chat.completions.runTools({
     model,
@@ -15,12 +15,12 @@ await run('openai runTools', async () => {
         type: 'function',
         function: {
           name: 'client_side',
-          description: 'A tool of the client that nobody needs.',
+          description: 'A tool of the client.',
           parameters: { type: 'object', properties: {} },
           parse: JSON.parse,
           function: () => {
             own++;
-            return 'nothing';
+            return 'by the client';
           },
         },
       },

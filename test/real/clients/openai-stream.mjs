@@ -1,9 +1,9 @@
 // openai's .stream() helper: the accumulated message.
 import OpenAI from 'openai';
-import { apiKey, baseURL, countingFetch, mcpTool, model, prompt, run } from './seen.mjs';
+import { apiKey, baseURL, countingFetch, headers, mcpTool, model, prompt, run } from './seen.mjs';
 
 await run('openai .stream()', async () => {
-  const client = new OpenAI({ apiKey, baseURL, fetch: countingFetch });
+  const client = new OpenAI({ apiKey, baseURL, fetch: countingFetch, defaultHeaders: headers });
   const done = [];
   const stream = client.chat.completions
     .stream({

@@ -11,6 +11,7 @@ try:
     client = OpenAI(
         base_url=os.environ["BASE_URL"],
         api_key=os.environ["API_KEY"],
+        default_headers={"x-fairlead-stream": os.environ["STREAM_MODE"]},
         http_client=DefaultHttpxClient(event_hooks={"request": [requests.append]}, trust_env=False),
     )
     tool = {

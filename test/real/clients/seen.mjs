@@ -6,6 +6,7 @@ export const apiKey = env.API_KEY;
 export const model = env.MODEL;
 export const prompt = env.PROMPT;
 export const mcpServers = env.MCP_SERVERS;
+export const headers = { 'x-fairlead-stream': env.STREAM_MODE };
 
 export const mcpTool = {
   type: 'mcp',
