@@ -26,9 +26,9 @@ func (r *run) run(ctx context.Context, calls []llm.Call, yield func(llm.Event, e
 	defer cancel()
 
 	results := make([]llm.Result, len(calls))
-	done := r.start(toolCtx, &wg, calls, results)
+	wait := r.start(toolCtx, &wg, calls, results)
 	for i := range calls {
-		<-done[i]
+		wait(i)
 		results[i].Round = r.round
 		if ctx.Err() != nil {
 			yield(llm.Event{}, fault.AfterTools(&fault.Error{Kind: fault.Canceled, Op: "agent.run", Message: "the client has left", Err: context.Cause(ctx)}))
@@ -42,26 +42,29 @@ func (r *run) run(ctx context.Context, calls []llm.Call, yield func(llm.Event, e
 	return results, true
 }
 
-// start begins the calls and returns a channel for each that is closed when its result is in place.
-func (r *run) start(ctx context.Context, wg *sync.WaitGroup, calls []llm.Call, results []llm.Result) []chan struct{} {
-	width := r.loop.Limits.Concurrent
-	if r.req.Params.OneByOne {
-		width = 1
+// start begins the calls that the limits allow, and returns a function that waits for the result of one. Calls that run one
+// at a time run in the caller's goroutine, when they are waited for.
+func (r *run) start(ctx context.Context, wg *sync.WaitGroup, calls []llm.Call, results []llm.Result) (wait func(i int)) {
+	allowed := len(calls)
+	if r.maxCalls > 0 {
+		allowed = min(allowed, max(0, r.maxCalls-r.calls))
 	}
-	if width <= 0 || width > len(calls) {
-		width = len(calls)
+	for i := allowed; i < len(calls); i++ {
+		results[i] = notRun(&calls[i], fmt.Sprintf("not run: the limit of %d tool calls is reached", r.maxCalls))
 	}
-	done := make([]chan struct{}, len(calls))
-	queue := make(chan int, len(calls))
-	for i := range calls {
-		done[i] = make(chan struct{})
-		if r.maxCalls > 0 && r.calls >= r.maxCalls {
-			results[i] = notRun(&calls[i], fmt.Sprintf("not run: the limit of %d tool calls is reached", r.maxCalls))
-			close(done[i])
-			continue
+	r.calls += allowed
+	r.ran = r.ran || allowed > 0
+	width := r.width(allowed)
+	if width <= 1 {
+		return func(i int) {
+			if i < allowed {
+				results[i] = r.one(ctx, calls[i])
+			}
 		}
-		r.calls++
-		r.ran = true
+	}
+	queue, done := make(chan int, allowed), make([]chan struct{}, allowed)
+	for i := range allowed {
+		done[i] = make(chan struct{})
 		queue <- i
 	}
 	close(queue)
@@ -73,7 +76,22 @@ func (r *run) start(ctx context.Context, wg *sync.WaitGroup, calls []llm.Call, r
 			}
 		})
 	}
-	return done
+	return func(i int) {
+		if i < allowed {
+			<-done[i]
+		}
+	}
+}
+
+// width is how many of n calls run side by side.
+func (r *run) width(n int) int {
+	switch most := r.loop.Limits.Concurrent; {
+	case r.req.Params.OneByOne:
+		return 1
+	case most > 0:
+		return min(n, most)
+	}
+	return n
 }
 
 // one runs one call. Whatever happens, there is a result.

@@ -45,6 +45,7 @@ type Event struct {
 	Usage  *Usage
 	Extra  Extra
 	Raw    []byte
+	More   bool // another event follows without waiting for the model: a writer may put off its flush until then
 }
 
 // Head is what a turn says about itself when it starts.

@@ -62,6 +62,17 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
+// Ready reports whether a whole event with data is there, so that Next will not wait for the source. It may say no where Next would not
+// wait. A writer can put off its flush while it says yes.
+func (r *Reader) Ready() bool {
+	b := r.in.bytes()
+	end := bytes.Index(b, []byte("\n\n"))
+	if end < 0 {
+		end = bytes.Index(b, []byte("\n\r\n"))
+	}
+	return end > 0 && (bytes.HasPrefix(b, []byte("data")) || bytes.Contains(b[:end], []byte("\ndata")))
+}
+
 // line returns the next line without its end. It is good until the next call. At the end of the source, an unfinished line is a line.
 func (r *Reader) line() ([]byte, error) {
 	for {

@@ -14,7 +14,7 @@ const keptRoom = 64 << 10
 // keepAlive is the comment that shows intermediaries and clients that the stream is alive. It must not be an event: clients parse those.
 const keepAlive = ": keepalive\n\n"
 
-// A Writer writes events to one client, each in one write that is flushed at once. Its methods may be called side by side with the
+// A Writer writes events to one client, each in one write that is flushed at once, unless it is held. Its methods may be called side by side with the
 // goroutine of [Writer.KeepAlive]. After a write has failed, all later ones return the same error.
 type Writer struct {
 	w     http.ResponseWriter
@@ -22,6 +22,8 @@ type Writer struct {
 	mu    sync.Mutex
 	buf   []byte
 	err   error
+	held  bool      // the write at hand is not to be flushed
+	dirty bool      // something was written and not flushed
 	wrote time.Time // when the last write ended
 }
 
@@ -35,6 +37,25 @@ func (w *Writer) Data(p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.send(appendData(w.buf[:0], p))
+}
+
+// Hold writes an event of the default type with the data p, as Data does, without a flush: more follows at once. Whoever holds must
+// write again, or Flush.
+func (w *Writer) Hold(p []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = true
+	return w.send(appendData(w.buf[:0], p))
+}
+
+// Flush sends what was held.
+func (w *Writer) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held = false; w.dirty {
+		return w.flush()
+	}
+	return w.err
 }
 
 // Event writes an event of the type name with the data p. A name ends at its first line break.
@@ -100,6 +121,16 @@ func (w *Writer) write(b []byte) error {
 		w.err = err
 		return err
 	}
+	w.dirty = true
+	if w.held {
+		w.held = false
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *Writer) flush() error {
+	w.dirty = false
 	if err := w.rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		w.err = err
 	}

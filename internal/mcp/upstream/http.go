@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/h1"
 	"github.com/fairlead/fairlead/internal/jsonrpc"
 	"github.com/fairlead/fairlead/internal/mcp"
 	"github.com/fairlead/fairlead/internal/sse"
@@ -22,14 +23,12 @@ import (
 
 // client returns an HTTP client for MCP servers. With a dial function it connects through that only, never by a proxy.
 func client(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Client {
-	tr := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dial, DisableCompression: true, ForceAttemptHTTP2: true,
-		MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10,
+	if dial == nil {
+		return &http.Client{Transport: h1.New(h1.Options{ConnectTimeout: 10 * time.Second, MaxIdlePerHost: 32}), CheckRedirect: sameHost}
 	}
-	if dial != nil {
-		tr.Proxy = nil
-	} else {
-		tr.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+	tr := &http.Transport{
+		DialContext: dial, DisableCompression: true, ForceAttemptHTTP2: true,
+		MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 	}
 	return &http.Client{Transport: tr, CheckRedirect: sameHost}
 }

@@ -13,7 +13,8 @@ import (
 type normaliser struct {
 	u     *Upstream
 	yield func(llm.Event, error) bool
-	over  bool // the reply has ended: told, failed, or nobody listens any more
+	over  bool      // the reply has ended: told, failed, or nobody listens any more
+	last  llm.Event // waits until it is known whether more follows at once; Kind 0: none
 
 	head  llm.Head
 	begun bool
@@ -35,16 +36,36 @@ func (u *Upstream) normaliser(contentType string, yield func(llm.Event, error) b
 	return n
 }
 
-// emit yields an event, unless the reply is over.
+// settle is called between two chunks. While the next one is there already the last event is held on, so that whoever writes
+// it need not flush yet; members of a chunk do not outlive it.
+func (n *normaliser) settle(ready bool) {
+	if !ready || !n.last.Extra.Empty() || len(n.last.Call.Extra) > 0 {
+		n.release(false)
+	}
+}
+
+// emit yields an event, unless the reply is over. It is held until the next one, or release.
 func (n *normaliser) emit(ev llm.Event) {
-	if !n.over && !n.yield(ev, nil) {
+	n.release(true)
+	n.last = ev
+}
+
+// release yields the event that is held. more says whether another follows at once.
+func (n *normaliser) release(more bool) {
+	ev := n.last
+	n.last = llm.Event{}
+	if ev.Kind == 0 || n.over {
+		return
+	}
+	ev.More = more
+	if !n.yield(ev, nil) {
 		n.over = true
 	}
 }
 
 // fail ends the reply with err.
 func (n *normaliser) fail(err error) {
-	if !n.over {
+	if n.release(true); !n.over {
 		n.over = true
 		n.yield(llm.Event{}, err)
 	}
@@ -328,6 +349,7 @@ func (n *normaliser) end(marked bool) {
 		n.stop = llm.StopDone
 	}
 	n.emit(llm.Event{Kind: llm.End, Stop: n.stop, Usage: readUsage(n.usage)})
+	n.release(false)
 	n.over = true
 }
 

@@ -113,6 +113,7 @@ func (n *normaliser) readStream(r io.Reader) {
 			n.failed(data)
 		default:
 			n.chunk(data)
+			n.settle(events.Ready())
 		}
 	}
 }

@@ -30,6 +30,7 @@ type stream struct {
 	calls    map[callKey]clientCall // the calls of this turn, as the client knows them
 	usage    bool                   // the client asked for it
 	failed   bool                   // the client cannot be written to
+	more     bool                   // the next frame follows at once
 	held     llm.Extra              // what belongs to text that is held back
 	turnOpen bool                   // legacy: a turn has ended and waits for its results
 
@@ -84,6 +85,7 @@ func asksUsage(req *llm.Request) bool {
 }
 
 func (s *stream) take(ev *llm.Event) {
+	s.more = ev.More
 	switch ev.Kind {
 	case llm.Start:
 		s.start(ev)
@@ -107,11 +109,13 @@ func (s *stream) take(ev *llm.Event) {
 		}
 	case llm.Note:
 		s.rec.note(ev.Note)
+		s.flush()
 		s.annotateStart(ev.Note)
 	case llm.ToolResult:
 		s.rec.results = append(s.rec.results, *ev.Result)
 		s.annotateResult(ev.Result)
 	case llm.TurnEnd:
+		s.flush()
 		s.total.add(ev.Usage)
 		s.text.turn()
 		s.held = llm.Extra{}
@@ -188,9 +192,20 @@ func (s *stream) chunk(x llm.Extra, stop string, member func([]byte) []byte) {
 	s.send(append(b, `}]}`...))
 }
 
+// send writes one frame. It is flushed unless the next one follows at once.
 func (s *stream) send(b []byte) {
 	s.buf = b
-	if err := s.w.Data(b); err != nil {
+	write := s.w.Data
+	if s.more {
+		write = s.w.Hold
+	}
+	if write(b) != nil {
+		s.failed = true
+	}
+}
+
+func (s *stream) flush() {
+	if s.w.Flush() != nil {
 		s.failed = true
 	}
 }
@@ -225,6 +240,7 @@ func (s *stream) call(ev *llm.Event) {
 
 // finish writes the chunk with the finish reason, the usage chunk and [DONE].
 func (s *stream) finish(ev *llm.Event) {
+	s.more = true
 	if s.text.lastOnly && s.text.String() != "" {
 		s.held.Wire = Name
 		s.chunk(s.held, "", func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"content":`...), s.text.String()) })
@@ -234,6 +250,7 @@ func (s *stream) finish(ev *llm.Event) {
 		b := append(append(s.buf[:0], s.prefix...), `,"choices":[],"usage":`...)
 		s.send(append(append(b, s.total.sum...), '}'))
 	}
+	s.more = false
 	s.send(append(s.buf[:0], "[DONE]"...))
 }
 
@@ -262,6 +279,7 @@ func (s *stream) abort(err error) {
 	if fault.KindOf(err) == fault.Canceled {
 		return
 	}
+	s.more = false
 	if len(s.rec.results) > 0 && s.req.Show != llm.ShowHidden {
 		s.chunk(llm.Extra{}, "", s.doneFields)
 	}
