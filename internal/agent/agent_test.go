@@ -52,8 +52,10 @@ func (b *box) Call(ctx context.Context, c llm.Call) (llm.Result, error) {
 }
 
 func newLoop(m llm.Model, b *box) *agent.Loop {
-	return &agent.Loop{Model: m, Tools: b, Log: slog.New(slog.DiscardHandler), Principal: "dev",
-		Limits: agent.Limits{Rounds: 10, Calls: 64, Concurrent: 8, Wall: time.Minute}}
+	return &agent.Loop{
+		Model: m, Tools: b, Log: slog.New(slog.DiscardHandler), Principal: "dev",
+		Limits: agent.Limits{Rounds: 10, Calls: 64, Concurrent: 8, Wall: time.Minute},
+	}
 }
 
 // transcript writes a reply down, an event a line.

@@ -109,8 +109,10 @@ func (a *API) admit(rt route, r *http.Request, w http.ResponseWriter) error {
 
 // begin gives the request its call, and the answer the headers that every answer has.
 func begin(w http.ResponseWriter, r *http.Request) *obs.Call {
-	c := &obs.Call{ID: obs.NewID(), Start: time.Now(), RequestID: r.Header.Get("X-Request-Id"),
-		Traceparent: r.Header.Get("Traceparent"), Tracestate: r.Header.Get("Tracestate"), TraceID: r.Header.Get("X-Litellm-Trace-Id")}
+	c := &obs.Call{
+		ID: obs.NewID(), Start: time.Now(), RequestID: r.Header.Get("X-Request-Id"),
+		Traceparent: r.Header.Get("Traceparent"), Tracestate: r.Header.Get("Tracestate"), TraceID: r.Header.Get("X-Litellm-Trace-Id"),
+	}
 	h := w.Header()
 	h.Set("X-Fairlead-Call-Id", c.ID)
 	if c.RequestID != "" {

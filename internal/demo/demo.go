@@ -4,12 +4,14 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/app"
@@ -49,7 +51,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	cfg := demoConfig(l.Addr().String(), model.URL(), append(o.Self[:len(o.Self):len(o.Self)], filepath.Join(dir, "notes.txt")))
+	cfg := demoConfig(l.Addr().String(), model.URL(), append(slices.Clip(o.Self), filepath.Join(dir, "notes.txt")))
 	a, err := app.Open(cfg, o.Version, o.Log)
 	if err != nil {
 		return err
@@ -66,8 +68,7 @@ func Run(ctx context.Context, o Options) error {
 	err = s.run(ctx, base)
 	if err != nil || o.Once {
 		cancel()
-		<-ended
-		return err
+		return errors.Join(err, <-ended)
 	}
 	s.tail(base)
 	return <-ended

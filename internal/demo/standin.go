@@ -47,8 +47,15 @@ var (
 
 // zones are the places that the stand-in has heard of.
 var zones = []struct{ word, zone string }{
-	{"tokyo", "Asia/Tokyo"}, {"london", "Europe/London"}, {"paris", "Europe/Paris"}, {"berlin", "Europe/Berlin"}, {"new york", "America/New_York"},
-	{"san francisco", "America/Los_Angeles"}, {"sydney", "Australia/Sydney"}, {"singapore", "Asia/Singapore"}, {"delhi", "Asia/Kolkata"},
+	{"tokyo", "Asia/Tokyo"},
+	{"london", "Europe/London"},
+	{"paris", "Europe/Paris"},
+	{"berlin", "Europe/Berlin"},
+	{"new york", "America/New_York"},
+	{"san francisco", "America/Los_Angeles"},
+	{"sydney", "Australia/Sydney"},
+	{"singapore", "Asia/Singapore"},
+	{"delhi", "Asia/Kolkata"},
 }
 
 // look asks for the facts that the question needs, side by side.

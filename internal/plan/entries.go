@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/llm"
@@ -22,7 +23,7 @@ func (p *Planner) entries(c Caller, req *llm.Request) (entries []llm.MCPEntry, b
 		}
 	}
 	if len(names) > 0 {
-		entries = append(entries[:len(entries):len(entries)], mcp.Attach(strings.ToLower(attachHeader), names...))
+		entries = append(slices.Clip(entries), mcp.Attach(strings.ToLower(attachHeader), names...))
 	}
 	if len(entries) == 0 && len(c.Identity.Attach) > 0 {
 		return []llm.MCPEntry{mcp.Attach("attach", c.Identity.Attach...)}, true

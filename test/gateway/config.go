@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/fairlead/fairlead/internal/mcp/mcptest"
 	"github.com/go-json-experiment/json"
+
+	"github.com/fairlead/fairlead/internal/mcp/mcptest"
 )
 
 // Key is the key that a Config knows.

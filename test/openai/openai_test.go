@@ -5,10 +5,10 @@ import (
 	"os"
 	"testing"
 
-	"github.com/fairlead/fairlead/internal/mcp/mcptest"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 
+	"github.com/fairlead/fairlead/internal/mcp/mcptest"
 	"github.com/fairlead/fairlead/test/gateway"
 	"github.com/fairlead/fairlead/test/scripted"
 )

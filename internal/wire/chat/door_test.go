@@ -56,7 +56,8 @@ func twoRounds() []llm.Event {
 		{Kind: llm.ToolResult, Result: &llm.Result{CallID: "call_1", Name: "srv-add", Server: "srv", Tool: "add", Text: "2", Round: 1, Duration: 5}},
 		startEvent("chatcmpl-2"),
 		{Kind: llm.Thinking, Text: "hm", Extra: llm.Extra{Wire: Name, Delta: []byte(`"reasoning":"hm"`)}},
-		textEvent("It is"), {Kind: llm.Text, Text: " 2.", Extra: llm.Extra{Wire: Name, Choice: []byte(`"logprobs":{"content":[]}`)}},
+		textEvent("It is"),
+		{Kind: llm.Text, Text: " 2.", Extra: llm.Extra{Wire: Name, Choice: []byte(`"logprobs":{"content":[]}`)}},
 		{Kind: llm.End, Stop: llm.StopDone, Usage: usageOf(`{"prompt_tokens":20,"completion_tokens":3,"total_tokens":23,"cost":0.5}`)},
 	}
 }
@@ -188,15 +189,26 @@ func TestDecodeReadsTheControls(t *testing.T) {
 		want llm.Params
 		mcp  []llm.MCPEntry
 	}{
-		{`{"model":"m","messages":[],"tool_choice":"required","n":2,"parallel_tool_calls":false,"max_tool_calls":3,"response_format":{"type":"json_schema"}}`,
-			llm.Params{N: 2, JSON: true, ForcedTool: true, OneByOne: true, MaxCalls: 3}, nil},
+		{
+			`{"model":"m","messages":[],"tool_choice":"required","n":2,"parallel_tool_calls":false,"max_tool_calls":3,"response_format":{"type":"json_schema"}}`,
+			llm.Params{N: 2, JSON: true, ForcedTool: true, OneByOne: true, MaxCalls: 3},
+			nil,
+		},
 		{`{"model":"m","messages":[],"tool_choice":{"type":"function","function":{"name":"a"}}}`, llm.Params{ForcedTool: true, MaxCalls: -1}, nil},
 		{`{"model":"m","messages":[],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto"}}}`, llm.Params{MaxCalls: -1}, nil},
-		{`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"a","arguments":"{}"}}]}]}`,
-			llm.Params{MaxCalls: -1, PastCalls: []llm.Call{{ID: "1", Name: "a", Arguments: "{}"}}}, nil},
-		{`{"model":"m","messages":[],"tools":[{"type":"mcp","server_url":"fairlead","server_label":"x","allowed_tools":{"tool_names":["a"],"read_only":true},"require_approval":{"never":{"tool_names":["a"]}},"headers":{"x-a":"b"}}]}`,
-			llm.Params{MaxCalls: -1}, []llm.MCPEntry{{Param: "tools[0]", URL: "fairlead", Label: "x", Allowed: []string{"a"}, Filtered: true, ReadOnly: &yes,
-				Approval: llm.Approval{RunFor: llm.Filter{Names: []string{"a"}, Set: true}}, Headers: map[string]string{"x-a": "b"}}}},
+		{
+			`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"a","arguments":"{}"}}]}]}`,
+			llm.Params{MaxCalls: -1, PastCalls: []llm.Call{{ID: "1", Name: "a", Arguments: "{}"}}},
+			nil,
+		},
+		{
+			`{"model":"m","messages":[],"tools":[{"type":"mcp","server_url":"fairlead","server_label":"x","allowed_tools":{"tool_names":["a"],"read_only":true},"require_approval":{"never":{"tool_names":["a"]}},"headers":{"x-a":"b"}}]}`,
+			llm.Params{MaxCalls: -1},
+			[]llm.MCPEntry{{
+				Param: "tools[0]", URL: "fairlead", Label: "x", Allowed: []string{"a"}, Filtered: true, ReadOnly: &yes,
+				Approval: llm.Approval{RunFor: llm.Filter{Names: []string{"a"}, Set: true}}, Headers: map[string]string{"x-a": "b"},
+			}},
+		},
 		{`{"model":"m","messages":[],"tools":[{"type":"mcp","allowed_tools":[]}]}`, llm.Params{MaxCalls: -1}, []llm.MCPEntry{{Param: "tools[0]", Allowed: []string{}, Filtered: true}}},
 	} {
 		req, err := Door{}.ReadRequest([]byte(tt.body))
