@@ -30,6 +30,9 @@ func (r *run) run(ctx context.Context, calls []llm.Call, yield func(llm.Event, e
 	for i := range calls {
 		wait(i)
 		results[i].Round = r.round
+		if results[i].Tool == "" { // no call was made
+			results[i].Server, results[i].Tool = r.where(results[i].Name)
+		}
 		if ctx.Err() != nil {
 			yield(llm.Event{}, fault.AfterTools(&fault.Error{Kind: fault.Canceled, Op: "agent.run", Message: "the client has left", Err: context.Cause(ctx)}))
 			return nil, false
@@ -139,10 +142,16 @@ func (r *run) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func (r *run) started(c *llm.Call) *llm.Notice {
 	n := &llm.Notice{Started: c, Round: r.round}
+	n.Server, n.Tool = r.where(c.Name)
+	return n
+}
+
+// where returns the server of an offered tool and the tool's own name there.
+func (r *run) where(name string) (server, tool string) {
 	for i := range r.offered {
-		if r.offered[i].Name == c.Name {
-			n.Server, n.Tool = r.offered[i].Server, r.offered[i].Tool
+		if r.offered[i].Name == name {
+			return r.offered[i].Server, r.offered[i].Tool
 		}
 	}
-	return n
+	return "", ""
 }

@@ -342,10 +342,10 @@ func (tr *transcript) modelSaw() string {
 	return tr.stable(out.String())
 }
 
-// serverSaw prints the requests for tools that a server got. Calls of one turn come in any order, so that calls which
-// stand next to each other are sorted.
+// serverSaw prints the requests for tools that a server got: first what comes before calls, then the calls. Sessions are
+// opened in the background, and calls of one turn come in any order, so that both lists are sorted.
 func (tr *transcript) serverSaw(s *server) string {
-	var lines []string
+	var before, calls []string
 	for _, r := range s.requests(tr.t) {
 		if !slices.Contains([]string{"initialize", "server/discover", "tools/list", "tools/call", "cancelled", "notifications/cancelled"}, r.Method) {
 			continue
@@ -366,15 +366,13 @@ func (tr *transcript) serverSaw(s *server) string {
 				}
 			}
 		}
-		lines = append(lines, line)
-	}
-	for i := 0; i < len(lines); {
-		j := i + 1
-		for j < len(lines) && strings.HasPrefix(lines[i], "tools/call") && strings.HasPrefix(lines[j], "tools/call") {
-			j++
+		if r.Method == "tools/call" {
+			calls = append(calls, line)
+		} else {
+			before = append(before, line)
 		}
-		slices.Sort(lines[i:j])
-		i = j
 	}
-	return tr.stable(strings.Join(lines, "\n"))
+	slices.Sort(before)
+	slices.Sort(calls)
+	return tr.stable(strings.Join(append(before, calls...), "\n"))
 }

@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/fairlead/fairlead/internal/fault"
@@ -105,7 +107,13 @@ func readEntries(tools []byte) ([]llm.MCPEntry, error) {
 	i := -1
 	for t := range jsonedit.Elements(tools) {
 		i++
-		if kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type")); kind != "mcp" {
+		kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type"))
+		if kind == "mcp" || bytes.Contains(t, []byte(`"mcp"`)) {
+			if err := oneReading(t, fmt.Sprintf("tools[%d]", i)); err != nil {
+				return nil, err
+			}
+		}
+		if kind != "mcp" {
 			continue
 		}
 		e, err := readEntry(t, fmt.Sprintf("tools[%d]", i))
@@ -115,6 +123,22 @@ func readEntries(tools []byte) ([]llm.MCPEntry, error) {
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// entryKeys are the members of an entry that the gateway acts on.
+var entryKeys = jsonedit.NewKeys("type", "server_url", "server_label", "allowed_tools", "require_approval", "headers", "authorization")
+
+// oneReading refuses a tool that says twice, or in a disguise, what the gateway acts on: another reader could take the other one.
+func oneReading(t []byte, param string) error {
+	_, err := jsonedit.Scan(t, entryKeys)
+	a, ok := errors.AsType[*jsonedit.AmbiguousError](err)
+	if !ok {
+		return nil // what is no object is told by whoever reads it
+	}
+	return &fault.Error{
+		Kind: fault.Invalid, Op: "chat.readEntries", Code: "ambiguous_json", Param: param + "." + a.Key,
+		Message: param + " can be read in two ways: " + a.Msg,
+	}
 }
 
 // readEntry reads one entry: OpenAI's MCP tool object, as far as a chat request uses it.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"bytes"
+	"cmp"
 	"iter"
 	"net/http"
 	"time"
@@ -175,7 +176,7 @@ func appendCall(dst []byte, c *llm.Call) []byte {
 	dst = append(dst, `,"type":"function","function":{"name":`...)
 	dst = jsonedit.AppendQuote(dst, c.Name)
 	dst = append(dst, `,"arguments":`...)
-	dst = jsonedit.AppendQuote(dst, c.Arguments)
+	dst = jsonedit.AppendQuote(dst, cmp.Or(c.Arguments, "{}")) // clients parse it
 	dst = append(dst, '}')
 	if len(c.Extra) > 0 {
 		dst = append(append(dst, ','), c.Extra...)
