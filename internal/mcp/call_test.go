@@ -228,6 +228,42 @@ func TestCancelReachesTheOneCall(t *testing.T) {
 	})
 }
 
+// TestBrokenExchange: a connection that breaks under one call ends neither the session nor the other calls on it.
+func TestBrokenExchange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeServer{tools: []ToolDef{{Name: "x", Idempotent: true}}}
+		broken := false
+		f.call = func(_ context.Context, c ToolCall) ([]byte, error) {
+			if string(c.Arguments) == "{}" && !broken {
+				broken = true
+				return nil, &LostError{Message: "the connection broke"}
+			}
+			time.Sleep(time.Second)
+			select {
+			case <-f.last().done:
+				return nil, &LostError{Message: "the session was closed"}
+			default:
+				return []byte(`{"content":[{"type":"text","text":"ok"}]}`), nil
+			}
+		}
+		c := newCatalogue(t, fakes{"a": f}, Options{}, webServer("a"))
+		b := open(t, c, ask("fairlead"))
+		other := make(chan string, 1)
+		go func() {
+			res, err := b.Call(t.Context(), llm.Call{Name: "a-x", Arguments: `{"n":2}`})
+			other <- fmt.Sprint(res.Text, err)
+		}()
+		synctest.Wait()
+		if res := run(t, b, "a-x", "{}"); res.Text != "ok" {
+			t.Errorf("the broken call, made again: %q", res.Text)
+		}
+		if got := <-other; got != "ok<nil>" {
+			t.Errorf("the other call: %s", got)
+		}
+		wantCounts(t, f, 1, 1)
+	})
+}
+
 func TestNothingShowsAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		boom := errors.New(`Post "http://10.1.2.3:99/mcp?key=s3cret": dial tcp 10.1.2.3:99: connect: connection refused`)

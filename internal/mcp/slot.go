@@ -182,6 +182,11 @@ func (s *slot) lost(sess Session, err error) int {
 	if s.session != sess || sess == nil {
 		return s.losses
 	}
+	select {
+	case <-sess.Done():
+	default:
+		return s.losses // one exchange broke; the session and the other calls on it live on
+	}
 	s.session = nil
 	s.p.c.spawn(func() { _ = sess.Close() })
 	if time.Since(s.opened) >= steadyTime {

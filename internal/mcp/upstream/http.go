@@ -116,16 +116,25 @@ func (t *web) roundTrip(req *http.Request) (*http.Response, error) {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return nil, &mcp.LostError{Message: "the server could not be reached", Unsent: true, Err: err}
-	}
 	if refusedByGuard(err) {
 		return nil, &mcp.Unavailable{Message: "the server's address is not a public one", Err: err}
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return nil, &mcp.LostError{Message: "the server's name could not be resolved", Unsent: true, Err: err}
 	}
+	if unsent(err) {
+		return nil, &mcp.LostError{Message: "the server could not be reached", Unsent: true, Err: err}
+	}
 	return nil, &mcp.LostError{Message: "the connection to the server broke", Err: err}
+}
+
+// unsent reports whether a request has certainly not begun to leave.
+func unsent(err error) bool {
+	if e, ok := errors.AsType[*h1.Error](err); ok && (e.Phase == h1.Dial || e.Phase == h1.Check) {
+		return true
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
 }
 
 func (t *web) exchange(ctx context.Context, c *call, msg []byte) (jsonrpc.Message, error) {
