@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -14,16 +13,17 @@ const keptRoom = 64 << 10
 // keepAlive is the comment that shows intermediaries and clients that the stream is alive. It must not be an event: clients parse those.
 const keepAlive = ": keepalive\n\n"
 
-// A Writer writes events to one client, each in one write that is flushed at once, unless it is held. Its methods may be called side by side with the
-// goroutine of [Writer.KeepAlive]. After a write has failed, all later ones return the same error.
+// A Writer writes events to one client, each in one write that is flushed at once, unless it is held. Its methods may be called side by side. After a write has failed, all later ones return the same error.
 type Writer struct {
 	w     http.ResponseWriter
 	rc    *http.ResponseController
 	mu    sync.Mutex
 	buf   []byte
 	err   error
-	held  bool      // the write at hand is not to be flushed
-	dirty bool      // something was written and not flushed
+	held  bool        // the write at hand is not to be flushed
+	dirty bool        // something was written and not flushed
+	timer *time.Timer // of KeepAlive, while it is on
+	every time.Duration
 	wrote time.Time // when the last write ended
 }
 
@@ -39,11 +39,17 @@ func (w *Writer) Data(p []byte) error {
 	return w.send(appendData(w.buf[:0], p))
 }
 
-// Hold writes an event of the default type with the data p, as Data does, without a flush: more follows at once. Whoever holds must
-// write again, or Flush.
+// linger is how long a held event waits for others, at the most.
+const linger = 5 * time.Millisecond
+
+// Hold writes an event of the default type with the data p, as Data does, but leaves it for the next flush, since more is likely to follow
+// at once. While KeepAlive is on that flush comes by itself after a moment; else whoever holds must write again, or Flush.
 func (w *Writer) Hold(p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.timer != nil && !w.dirty {
+		w.timer.Reset(linger)
+	}
 	w.held = true
 	return w.send(appendData(w.buf[:0], p))
 }
@@ -138,47 +144,44 @@ func (w *Writer) flush() error {
 	return w.err
 }
 
-// KeepAlive starts a goroutine that writes a comment whenever nothing was written for the time every, until ctx ends, a write fails, or
-// stop is called. Call it once the status is decided, since a comment commits to it. Stop waits for the goroutine, so that nothing is
-// written after it, and must be called before the handler returns; it may be called again. With every <= 0 nothing is started.
-func (w *Writer) KeepAlive(ctx context.Context, every time.Duration) (stop func()) {
+// KeepAlive writes a comment whenever nothing was written for the time every, until a write fails or stop is called. From then on Hold
+// delays nothing for longer than a moment. Call it once the status is decided, since a comment commits to it. After stop nothing is
+// written any more by itself; it must be called before the handler returns, and may be called again. With every <= 0 nothing is started.
+func (w *Writer) KeepAlive(every time.Duration) (stop func()) {
 	if every <= 0 {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		t := time.NewTimer(every)
-		defer t.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-t.C:
-			}
-			wait, err := w.keep(ctx, every)
-			if err != nil {
-				return
-			}
-			t.Reset(wait)
-		}
-	}()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.every = every
+	w.timer = time.AfterFunc(every, w.beat)
 	return func() {
-		cancel()
-		<-done
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.timer != nil {
+			w.timer.Stop()
+			w.timer = nil
+		}
 	}
 }
 
-// keep writes the comment if it is due, and returns how long to wait until it may be due again.
-func (w *Writer) keep(ctx context.Context, every time.Duration) (time.Duration, error) {
+// beat is what the timer calls: it sends what was held for long enough, or the comment if it is due.
+func (w *Writer) beat() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return 0, err
+	if w.timer == nil || w.err != nil {
+		return
 	}
-	if quiet := time.Since(w.wrote); quiet < every {
-		return every - quiet, nil
+	wait := w.every
+	switch quiet := time.Since(w.wrote); {
+	case w.dirty:
+		_ = w.flush() // the next write tells
+	case quiet < w.every:
+		wait -= quiet
+	default:
+		_ = w.write([]byte(keepAlive))
 	}
-	return every, w.write([]byte(keepAlive))
+	if w.err == nil {
+		w.timer.Reset(wait)
+	}
 }

@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -105,7 +104,7 @@ func TestKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &client{}
 		w := NewWriter(c)
-		stop := w.KeepAlive(t.Context(), 15*time.Second)
+		stop := w.KeepAlive(15 * time.Second)
 		const beat = keepAlive + "¦flush"
 		check := func(want string) {
 			t.Helper()
@@ -133,20 +132,43 @@ func TestKeepAlive(t *testing.T) {
 
 func TestKeepAliveEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
 		c := &client{}
-		stop := NewWriter(c).KeepAlive(ctx, time.Second)
-		cancel()
-		time.Sleep(time.Minute)
+		stop := NewWriter(c).KeepAlive(time.Second)
 		stop()
-		if c.seen() != "" {
-			t.Errorf("wrote %q after its context ended", c.seen())
-		}
-		// A failed write ends the goroutine, too; without that, the test would end in a deadlock.
-		c = &client{fail: errors.New("gone")}
-		NewWriter(c).KeepAlive(t.Context(), time.Second)
 		time.Sleep(time.Minute)
-		NewWriter(c).KeepAlive(t.Context(), 0)()
+		if c.seen() != "" {
+			t.Errorf("wrote %q after it was stopped", c.seen())
+		}
+		// A failed write ends it, too; without that, the test would never end.
+		c = &client{fail: errors.New("gone")}
+		NewWriter(c).KeepAlive(time.Second)
+		time.Sleep(time.Minute)
+		NewWriter(c).KeepAlive(0)()
+	})
+}
+
+func TestHeldEventsWaitForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &client{}
+		w := NewWriter(c)
+		defer w.KeepAlive(time.Second)()
+		check := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			if got := c.seen(); got != want {
+				t.Errorf("wrote %q, want %q", got, want)
+			}
+		}
+		w.Hold([]byte("a"))
+		time.Sleep(4 * time.Millisecond)
+		w.Hold([]byte("b"))
+		check("data: a\n\n¦data: b\n\n")
+		time.Sleep(time.Millisecond)
+		check("data: a\n\n¦data: b\n\n¦flush")
+		time.Sleep(999 * time.Millisecond)
+		check("data: a\n\n¦data: b\n\n¦flush")
+		time.Sleep(time.Millisecond)
+		check("data: a\n\n¦data: b\n\n¦flush¦" + keepAlive + "¦flush")
 	})
 }
 

@@ -25,6 +25,8 @@ type normaliser struct {
 	text, think joiner
 	sent        map[string]string // top-level members as they were told last
 
+	before, behind []byte // of the choices in the last chunk that was read whole
+
 	// of the chunk at hand
 	top, choice, delta []byte // members that no event has a word for
 	say, thought       string
@@ -82,6 +84,11 @@ func (n *normaliser) failed(data []byte) {
 
 // chunk takes in one chunk.
 func (n *normaliser) chunk(data []byte) {
+	if choices := n.alike(data); choices != nil {
+		n.top = n.top[:0]
+		n.takeChoices(choices)
+		return
+	}
 	if jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
 		n.fail(broken("the provider sent a piece of its reply that is not a JSON object"))
 		return
@@ -89,7 +96,6 @@ func (n *normaliser) chunk(data []byte) {
 	if n.begun {
 		n.top = n.top[:0]
 	}
-	n.choice, n.delta = n.choice[:0], n.delta[:0]
 	choices, problem := n.members(data)
 	if problem != nil {
 		n.fail(replyFault(problem))
@@ -98,12 +104,49 @@ func (n *normaliser) chunk(data []byte) {
 	if path := n.u.q.UsageMember; path != "" {
 		n.takeUsage(jsonedit.Get(data, strings.Split(path, ".")...))
 	}
+	n.remember(data, choices)
+	n.takeChoices(choices)
+}
+
+func (n *normaliser) takeChoices(choices []byte) {
+	n.choice, n.delta = n.choice[:0], n.delta[:0]
 	n.calls.next()
 	for c := range jsonedit.Elements(choices) {
 		if i, ok := jsonedit.Int(jsonedit.Get(c, "index")); !ok || i == 0 {
 			n.takeChoice(c)
 		}
 	}
+}
+
+// The chunks of a stream differ in their choices and in little else. What stood before and behind them in the last chunk that
+// was read whole says nothing new when it comes again.
+
+const choicesKey = `"choices":`
+
+// remember keeps what stands around the choices of a chunk.
+func (n *normaliser) remember(data, choices []byte) {
+	n.before, n.behind = n.before[:0], n.behind[:0]
+	i := bytes.Index(data, []byte(choicesKey))
+	if i < 0 || !n.begun {
+		return
+	}
+	i += len(choicesKey)
+	if bytes.HasPrefix(data[i:], choices) {
+		n.before = append(n.before, data[:i]...)
+		n.behind = append(n.behind, data[i+len(choices):]...)
+	}
+}
+
+// alike returns the choices of a chunk that is otherwise like the one before, or nil.
+func (n *normaliser) alike(data []byte) []byte {
+	if len(n.before) == 0 || !bytes.HasPrefix(data, n.before) || !bytes.HasSuffix(data, n.behind) {
+		return nil
+	}
+	between := data[len(n.before):]
+	if choices := jsonedit.Get(between); len(choices)+len(n.behind) == len(between) {
+		return choices
+	}
+	return nil
 }
 
 // members reads the members of a chunk, and returns its choices and the error that it tells.

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"cmp"
-	"context"
 	"iter"
 	"net/http"
 	"strconv"
@@ -85,7 +84,7 @@ func asksUsage(req *llm.Request) bool {
 }
 
 func (s *stream) take(ev *llm.Event) {
-	s.more = ev.More
+	s.more = ev.More || ev.Kind == llm.Start
 	switch ev.Kind {
 	case llm.Start:
 		s.start(ev)
@@ -109,13 +108,11 @@ func (s *stream) take(ev *llm.Event) {
 		}
 	case llm.Note:
 		s.rec.note(ev.Note)
-		s.flush()
 		s.annotateStart(ev.Note)
 	case llm.ToolResult:
 		s.rec.results = append(s.rec.results, *ev.Result)
 		s.annotateResult(ev.Result)
 	case llm.TurnEnd:
-		s.flush()
 		s.total.add(ev.Usage)
 		s.text.turn()
 		s.held = llm.Extra{}
@@ -140,7 +137,7 @@ func (s *stream) start(ev *llm.Event) {
 		h := s.rw.Header()
 		h.Set("Content-Type", eventStream+"; charset=utf-8")
 		streamHeaders(s.rw)
-		s.stop = s.w.KeepAlive(context.Background(), s.keepAlive)
+		s.stop = s.w.KeepAlive(s.keepAlive)
 	}
 	clear(s.calls)
 	s.prefix = append(s.prefix[:0], `{"id":`...)
@@ -200,12 +197,6 @@ func (s *stream) send(b []byte) {
 		write = s.w.Hold
 	}
 	if write(b) != nil {
-		s.failed = true
-	}
-}
-
-func (s *stream) flush() {
-	if s.w.Flush() != nil {
 		s.failed = true
 	}
 }
