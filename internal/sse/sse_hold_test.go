@@ -44,8 +44,14 @@ func TestReady(t *testing.T) {
 		rest string
 		want bool
 	}{
-		{"data: b\n\n", true}, {"data: b\r\n\r\n", true}, {"event: x\ndata: b\n\n", true},
-		{"", false}, {"data: b\n", false}, {": wait\n\n", false}, {"\n", false}, {"id: 1\n\n", false},
+		{"data: b\n\n", true},
+		{"data: b\r\n\r\n", true},
+		{"event: x\ndata: b\n\n", true},
+		{"", false},
+		{"data: b\n", false},
+		{": wait\n\n", false},
+		{"\n", false},
+		{"id: 1\n\n", false},
 	} {
 		r := sse.NewReader(strings.NewReader("data: a\n\n"+tt.rest), 1000)
 		if _, err := r.Next(); err != nil {

@@ -360,20 +360,21 @@ func (z zone) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, erro
 // TestExternal dials servers that a request named.
 func TestExternal(t *testing.T) {
 	watchLeaks(t)
-	srv, m := overHTTP(t, mcptest.Spec{Tools: []mcptest.Tool{{Name: "say", Text: "hello"}}})
+	_, m := overHTTP(t, mcptest.Spec{Tools: []mcptest.Tool{{Name: "say", Text: "hello"}}})
 	m.External = true
 	d := dialer(t, Options{Guard: &netguard.Dialer{Resolver: zone{"inside.example": "127.0.0.1", "meta.example": "169.254.169.254"}}})
 	if _, err := try(t, open(t, d, m), "say", "{}"); err != nil {
 		t.Errorf("a literal address: %v", err)
 	}
-	before := len(srv.Requests())
+	srv, m := overHTTP(t, mcptest.Spec{})
+	m.External = true
 	for _, host := range []string{"inside.example", "meta.example"} {
 		m.URL = "http://" + host + m.URL[strings.LastIndexByte(m.URL, ':'):]
 		if _, err := d.Dial(t.Context(), m, nil, nil); mcp.SafeMessage(err) != "the server's address is not a public one" {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
-	if len(srv.Requests()) != before {
+	if len(srv.Requests()) > 0 {
 		t.Error("the server was reached")
 	}
 }

@@ -89,17 +89,9 @@ func (s *stream) take(ev *llm.Event) {
 	case llm.Start:
 		s.start(ev)
 	case llm.Text:
-		if piece := s.text.add(ev.Text); !s.text.lastOnly {
-			s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"content":`...), piece) })
-		} else if ev.Extra.Wire == Name {
-			s.held.Choice = mergeMembers(s.held.Choice, ev.Extra.Choice)
-		}
+		s.content(ev)
 	case llm.Thinking:
-		if ev.Extra.Wire == Name && len(ev.Extra.Delta) > 0 {
-			s.delta(ev, nil)
-			return
-		}
-		s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"reasoning_content":`...), ev.Text) })
+		s.thinking(ev)
 	case llm.Other:
 		s.delta(ev, nil)
 	case llm.ToolCall:
@@ -122,6 +114,24 @@ func (s *stream) take(ev *llm.Event) {
 		s.finish(ev)
 	default:
 	}
+}
+
+// content writes a piece of the answer, or holds it back where only the last round's text counts.
+func (s *stream) content(ev *llm.Event) {
+	if piece := s.text.add(ev.Text); !s.text.lastOnly {
+		s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"content":`...), piece) })
+	} else if ev.Extra.Wire == Name {
+		s.held.Choice = mergeMembers(s.held.Choice, ev.Extra.Choice)
+	}
+}
+
+// thinking writes a piece of the reasoning: in the provider's own words where it came over this wire.
+func (s *stream) thinking(ev *llm.Event) {
+	if ev.Extra.Wire == Name && len(ev.Extra.Delta) > 0 {
+		s.delta(ev, nil)
+		return
+	}
+	s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"reasoning_content":`...), ev.Text) })
 }
 
 // start opens the reply, or in legacy mode the next turn.
