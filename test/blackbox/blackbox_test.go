@@ -24,7 +24,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	mcptest.Main() // does not return in a child
+	mcptest.Main() // these do not return in a child
+	floodServer()
 	code := m.Run()
 	gateway.Clean()
 	os.Exit(code)

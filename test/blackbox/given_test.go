@@ -75,6 +75,7 @@ type server struct {
 	url    string
 	record string // of a child
 	inside *mcptest.Server
+	http   *httptest.Server
 }
 
 // given is the section of a server.
@@ -117,12 +118,19 @@ func (tr *transcript) startServers() {
 		case "down":
 			s.url = "http://" + tr.dead + "/mcp"
 		default:
+			for i, tool := range s.given.Tools {
+				s.given.Tools[i].Func = tr.funcs[tool.Name]
+			}
 			s.inside = mcptest.New(s.given.Spec)
 			h := s.inside.HTTP()
 			if s.given.Transport == "sse" {
 				h = s.inside.SSE()
 			}
+			if tr.wrap != nil {
+				h = tr.wrap(name, h)
+			}
 			ts := httptest.NewServer(h)
+			s.http = ts
 			tr.t.Cleanup(func() { s.inside.Close(); ts.CloseClientConnections(); ts.Close() })
 			s.url = ts.URL + "/mcp"
 			if s.given.Transport == "sse" {
@@ -192,6 +200,10 @@ func (tr *transcript) startModel() {
 		if steps, err = parseScript(string(f.Data)); err != nil {
 			tr.t.Fatalf("model: %v", err)
 		}
+	}
+	if tr.rule != nil {
+		tr.model = providertest.NewRule(tr.t, tr.rule).RequireKey(upstreamKey)
+		return
 	}
 	tr.steps = len(steps)
 	tr.model = providertest.New(tr.t, steps...).RequireKey(upstreamKey)

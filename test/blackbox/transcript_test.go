@@ -3,6 +3,7 @@ package blackbox
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/mcp/mcptest"
 	"github.com/fairlead/fairlead/internal/provider/providertest"
 	"github.com/fairlead/fairlead/test/gateway"
 	"golang.org/x/tools/txtar"
@@ -38,6 +40,11 @@ type transcript struct {
 	servers []*server
 	gateway *gateway.Gateway
 	dead    string
+
+	// For tests in Go.
+	rule  providertest.Rule                                                                // in place of the script
+	funcs map[string]func(ctx context.Context, c *mcptest.Call) (result []byte, err error) // what tools of servers over HTTP do, by name
+	wrap  func(server string, h http.Handler) http.Handler                                 // around servers over HTTP
 }
 
 func runTranscript(t *testing.T, file string) {
