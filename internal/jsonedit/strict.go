@@ -223,8 +223,8 @@ const (
 // special marks, in the high bit of each byte, the bytes of w that are a quote, a backslash or a control character.
 // Only the lowest mark is exact, which is all that the callers use.
 func special(w uint64) uint64 {
-	q, s := w^(ones*'"'), w^(ones*'\\')
-	return ((q-ones)&^q | (s-ones)&^s | (w-ones*0x20)&^w) & highs
+	q, s := w^ones*2, w^(ones*'\\') // with bit 1 turned over a quote is 0x20, next to the control characters
+	return ((q-ones*0x21)&^w | (s-ones)&^s) & highs
 }
 
 // str reads a string whose opening quote is before i. It also reports whether the string is plain:
