@@ -6,7 +6,7 @@ import (
 )
 
 // gcPercent lets the heap, which is small, grow a little further between collections. GOGC overrides it.
-const gcPercent = 300
+const gcPercent = 200
 
 func tune() {
 	if os.Getenv("GOGC") == "" {

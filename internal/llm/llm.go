@@ -7,6 +7,7 @@ package llm
 import (
 	"context"
 	"iter"
+	"sync"
 )
 
 // Model answers requests. Providers, fallback, meter, cache, guard and the agent loop are all Models around Models.
@@ -152,6 +153,37 @@ type Tool struct {
 	Server      string // the server that runs it; empty for the caller's own
 	Tool        string // the server's own name for it
 	Ask         bool   // ours, but the client decides: a call is handed to it
+	Forms       *Forms // what wires have made of it; nil: nothing is kept
+}
+
+// Forms keeps what wires make of a tool, so that it is made once and not for each request. Its zero value is ready. It is
+// shared by all requests that are offered the tool.
+type Forms struct {
+	mu   sync.Mutex
+	made map[string][]byte
+}
+
+// maxForms bounds what is kept of one tool: the wires that there are, times the names that collisions give it.
+const maxForms = 16
+
+// Get returns the form under key, which make appends when it is not there. What it returns is not changed by anybody.
+func (f *Forms) Get(key string, make func() []byte) []byte {
+	if f == nil {
+		return make()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b, ok := f.made[key]; ok {
+		return b
+	}
+	b := make()
+	if f.made == nil {
+		f.made = map[string][]byte{}
+	}
+	if len(f.made) < maxForms {
+		f.made[key] = b
+	}
+	return b
 }
 
 // MCPEntry names servers whose tools the caller wants offered.

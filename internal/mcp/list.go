@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
 )
 
 // refreshGap is the shortest time between two listings that a server causes by saying that its tools have changed.
@@ -23,6 +24,7 @@ type listed struct {
 	offered string // before collisions are looked at
 	schema  []byte // as models are told
 	raw     []byte // as the server has it, in one line
+	forms   *llm.Forms
 }
 
 func newList(s *Server, defs []ToolDef) *list {
@@ -31,7 +33,7 @@ func newList(s *Server, defs []ToolDef) *list {
 		if d.Name == "" {
 			continue
 		}
-		t := listed{ToolDef: d, offered: offeredName(s, d.Name), raw: []byte("{}")}
+		t := listed{ToolDef: d, offered: offeredName(s, d.Name), raw: []byte("{}"), forms: new(llm.Forms)}
 		if jsonedit.Kind(d.InputSchema) == '{' && jsonedit.Valid(d.InputSchema) {
 			t.raw = jsonedit.Compact(nil, d.InputSchema)
 		}

@@ -177,7 +177,7 @@ func (b *Toolbox) add(k *pick, t *listed, taken names) {
 	if i < 0 {
 		return
 	}
-	tool := llm.Tool{Name: taken.take(t.offered), Description: t.Description, Schema: t.schema, Server: s.Name, Tool: t.Name, Ask: asks(&k.entries[i].Approval, t)}
+	tool := llm.Tool{Name: taken.take(t.offered), Description: t.Description, Schema: t.schema, Server: s.Name, Tool: t.Name, Ask: asks(&k.entries[i].Approval, t), Forms: t.forms}
 	b.tools = append(b.tools, tool)
 	b.routes[tool.Name] = &route{pool: k.pool, session: k.session, call: k.call, tool: t.Name, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask}
 }

@@ -197,6 +197,25 @@ func (e *encoder) tools(dst []byte, tools []llm.Tool) []byte {
 }
 
 func (e *encoder) tool(dst []byte, t *llm.Tool) []byte {
+	if !e.q.StrictSchema {
+		return appendTool(dst, t)
+	}
+	return append(dst, t.Forms.Get("chat strict "+t.Name, func() []byte {
+		strict := *t
+		strict.Schema = appendStrict(nil, schemaOf(t))
+		return appendFunction(nil, &strict)
+	})...)
+}
+
+// appendTool appends a function tool as it is offered.
+func appendTool(dst []byte, t *llm.Tool) []byte {
+	if t.Forms == nil {
+		return appendFunction(dst, t)
+	}
+	return append(dst, t.Forms.Get("chat "+t.Name, func() []byte { return appendFunction(nil, t) })...)
+}
+
+func appendFunction(dst []byte, t *llm.Tool) []byte {
 	dst = append(dst, `{"type":"function","function":{"name":`...)
 	dst = jsonedit.AppendQuote(dst, t.Name)
 	if t.Description != "" {
@@ -204,13 +223,13 @@ func (e *encoder) tool(dst []byte, t *llm.Tool) []byte {
 		dst = jsonedit.AppendQuote(dst, t.Description)
 	}
 	dst = append(dst, `,"parameters":`...)
-	switch {
-	case len(t.Schema) == 0:
-		dst = append(dst, `{"type":"object","properties":{}}`...)
-	case e.q.StrictSchema:
-		dst = appendStrict(dst, t.Schema)
-	default:
-		dst = append(dst, t.Schema...)
+	return append(append(dst, schemaOf(t)...), `}}`...)
+}
+
+// schemaOf is the schema of a tool's arguments; a tool without one takes none.
+func schemaOf(t *llm.Tool) []byte {
+	if len(t.Schema) == 0 {
+		return []byte(`{"type":"object","properties":{}}`)
 	}
-	return append(dst, `}}`...)
+	return t.Schema
 }

@@ -53,6 +53,9 @@ func (u *Upstream) relayReply(req *llm.Request, contentType string, body io.Read
 	for {
 		n, err := body.Read(r.buf[r.held:])
 		r.keep(r.buf[r.held : r.held+n])
+		if r.stream && bytes.HasSuffix(r.buf[:r.held+n], []byte(lastFrame)) {
+			err = io.EOF // nothing comes after the mark, whenever the provider closes the connection
+		}
 		if !r.pass(r.held+n, errors.Is(err, io.EOF)) {
 			return
 		}

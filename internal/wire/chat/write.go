@@ -53,12 +53,15 @@ func relay(w http.ResponseWriter, reply iter.Seq2[llm.Event, error]) error {
 		if _, err := w.Write(ev.Raw); err != nil {
 			return nil
 		}
-		if streams && flush.Flush() != nil {
+		if streams && !bytes.HasSuffix(ev.Raw, []byte(lastFrame)) && flush.Flush() != nil {
 			return nil
 		}
 	}
 	return nil
 }
+
+// lastFrame ends a stream. It needs no flush of its own: it leaves with the end of the body.
+const lastFrame = "data: [DONE]\n\n"
 
 // breakOff ends a reply that has begun and cannot be finished. A stream is told the reason; a plain reply has no room for
 // one, so its connection is cut rather than let it look complete.
@@ -151,17 +154,6 @@ func comma(dst []byte, n int) []byte {
 		return append(dst, ',')
 	}
 	return dst
-}
-
-// appendTool appends a function tool as it was offered.
-func appendTool(dst []byte, t *llm.Tool) []byte {
-	dst = append(dst, `{"type":"function","function":{"name":`...)
-	dst = jsonedit.AppendQuote(dst, t.Name)
-	dst = append(dst, `,"description":`...)
-	dst = jsonedit.AppendQuote(dst, t.Description)
-	dst = append(dst, `,"parameters":`...)
-	dst = append(dst, t.Schema...)
-	return append(dst, `}}`...)
 }
 
 func appendCall(dst []byte, c *llm.Call) []byte {

@@ -251,8 +251,7 @@ func (s *stream) finish(ev *llm.Event) {
 		b := append(append(s.buf[:0], s.prefix...), `,"choices":[],"usage":`...)
 		s.send(append(append(b, s.total.sum...), '}'))
 	}
-	s.more = false
-	s.send(append(s.buf[:0], "[DONE]"...))
+	s.send(append(s.buf[:0], "[DONE]"...)) // leaves with the end of the body
 }
 
 // doneFields appends what became of the calls, once.
