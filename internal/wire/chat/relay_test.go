@@ -197,3 +197,40 @@ func BenchmarkRelay(b *testing.B) {
 		})
 	}
 }
+
+// once yields its text in one read, and fails the test when it is read again.
+type once struct {
+	t    *testing.T
+	text string
+	read bool
+}
+
+func (o *once) Read(p []byte) (int, error) {
+	if o.read {
+		o.t.Error("the body was read after the mark of the stream's end: a provider that keeps the connection open would hold the client")
+		return 0, io.EOF
+	}
+	o.read = true
+	return copy(p, o.text), nil
+}
+
+func TestTheMarkEndsARelayedStream(t *testing.T) {
+	u, err := NewUpstream(wire.Quirks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := `data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+	var got strings.Builder
+	req := &llm.Request{Stream: true, Opaque: true, Raw: llm.Frame{Wire: Name, Bytes: []byte(`{"model":"m","stream":true,"stream_options":{"include_usage":true}}`)}}
+	last := llm.Kind(0)
+	for ev, err := range u.ReadReply(req, "text/event-stream", &once{t: t, text: text}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Write(ev.Raw)
+		last = ev.Kind
+	}
+	if got.String() != text || last != llm.End {
+		t.Errorf("relayed %q, ended with %v", got.String(), last)
+	}
+}
