@@ -21,8 +21,8 @@ type run struct {
 	loop    *Loop
 	req     *llm.Request
 	offered []llm.Tool
-	mine    map[string]bool // offered names that run without asking
-	known   map[string]bool // names that the client decides about: its own, and ours that need approval
+	names   map[string]bool // known names: true for those that run without asking, false for those that the client decides about
+	auto    bool            // there is one that runs without asking
 	ids     map[string]bool // call ids so far
 
 	added    []llm.Message
@@ -35,7 +35,8 @@ type run struct {
 }
 
 func (l *Loop) begin(req *llm.Request) *run {
-	r := &run{loop: l, offered: l.Tools.Tools(), mine: map[string]bool{}, known: map[string]bool{}, ids: map[string]bool{}, maxCalls: l.Limits.Calls}
+	r := &run{loop: l, offered: l.Tools.Tools(), maxCalls: l.Limits.Calls}
+	r.names = make(map[string]bool, len(r.offered)+len(req.Tools))
 	if n := req.Params.MaxCalls; n >= 0 && (r.maxCalls == 0 || n < r.maxCalls) {
 		r.maxCalls = n
 		r.last = n == 0
@@ -44,11 +45,11 @@ func (l *Loop) begin(req *llm.Request) *run {
 		r.deadline = time.Now().Add(l.Limits.Wall)
 	}
 	for _, t := range r.offered {
-		r.mine[t.Name] = !t.Ask
-		r.known[t.Name] = t.Ask
+		r.names[t.Name] = !t.Ask
+		r.auto = r.auto || !t.Ask
 	}
 	for _, t := range req.Tools {
-		r.known[t.Name] = true
+		r.names[t.Name] = false
 	}
 	own := *req
 	own.AddedTools = r.offered
@@ -59,18 +60,8 @@ func (l *Loop) begin(req *llm.Request) *run {
 // owns reports whether the gateway answers a call: its own tools, and names that nobody knows, which get an error for a
 // result. When nothing runs without asking, every call is the client's.
 func (r *run) owns(name string) bool {
-	if r.mine[name] {
-		return true
-	}
-	if r.known[name] {
-		return false
-	}
-	for _, auto := range r.mine {
-		if auto {
-			return true
-		}
-	}
-	return false
+	mine, known := r.names[name]
+	return mine || !known && r.auto
 }
 
 // spent reports whether a limit is reached, so that the coming round must answer.

@@ -78,6 +78,9 @@ func (t *turn) open(ev *llm.Event) *call {
 	for n, id := 2, c.ID; t.r.ids[c.ID]; n++ {
 		c.ID = id + "_" + strconv.Itoa(n)
 	}
+	if t.r.ids == nil {
+		t.r.ids = map[string]bool{}
+	}
 	t.r.ids[c.ID] = true
 	ev.Call.ID = c.ID
 	if !c.ours {

@@ -156,29 +156,38 @@ type Tool struct {
 	Forms       *Forms // what wires have made of it; nil: nothing is kept
 }
 
-// Forms keeps what wires make of a tool, so that it is made once and not for each request. Its zero value is ready. It is
-// shared by all requests that are offered the tool.
+// Forms keeps what wires make of a tool, so that it is made once and not for each request. Its zero value is ready, and nil
+// keeps nothing. It is shared by all requests that are offered the tool.
 type Forms struct {
 	mu   sync.Mutex
-	made map[string][]byte
+	made map[Form][]byte
 }
+
+// Form says which of a tool's forms is meant: a wire's word for it, and the name under which the tool is offered.
+type Form struct{ Wire, Name string }
 
 // maxForms bounds what is kept of one tool: the wires that there are, times the names that collisions give it.
 const maxForms = 16
 
-// Get returns the form under key, which make appends when it is not there. What it returns is not changed by anybody.
-func (f *Forms) Get(key string, make func() []byte) []byte {
+// Get returns the form, or nil if it is not kept. Nobody changes what it returns.
+func (f *Forms) Get(key Form) []byte {
 	if f == nil {
-		return make()
+		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b, ok := f.made[key]; ok {
+	return f.made[key]
+}
+
+// Keep keeps b as the form, and returns it. b is not changed any more.
+func (f *Forms) Keep(key Form, b []byte) []byte {
+	if f == nil {
 		return b
 	}
-	b := make()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.made == nil {
-		f.made = map[string][]byte{}
+		f.made = map[Form][]byte{}
 	}
 	if len(f.made) < maxForms {
 		f.made[key] = b

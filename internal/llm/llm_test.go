@@ -7,21 +7,24 @@ import (
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
-func TestFormsAreMadeOnce(t *testing.T) {
+func TestFormsAreKept(t *testing.T) {
 	var f llm.Forms
-	n := 0
-	make := func() []byte { n++; return fmt.Appendf(nil, "form %d", n) }
-	if a, b := f.Get("x", make), f.Get("x", make); string(a) != "form 1" || string(b) != "form 1" {
-		t.Errorf("got %s and %s", a, b)
+	key := llm.Form{Wire: "chat", Name: "x"}
+	if f.Get(key) != nil {
+		t.Error("a form is there before it was kept")
 	}
+	f.Keep(key, []byte("form"))
 	for i := range 100 { // more than are kept
-		f.Get(fmt.Sprint(i), make)
+		f.Keep(llm.Form{Wire: "chat", Name: fmt.Sprint(i)}, []byte("other"))
 	}
-	if got := f.Get("x", make); string(got) != "form 1" {
-		t.Errorf("a kept form was lost: %s", got)
+	if got := f.Get(key); string(got) != "form" {
+		t.Errorf("a kept form was lost: %q", got)
 	}
-	if got := (*llm.Forms)(nil).Get("x", make); string(got) == "form 1" {
-		t.Error("no Forms keeps nothing")
+	if f.Get(llm.Form{Wire: "chat", Name: "99"}) != nil {
+		t.Error("everything is kept")
+	}
+	if none := (*llm.Forms)(nil); string(none.Keep(key, []byte("form"))) != "form" || none.Get(key) != nil {
+		t.Error("no Forms keeps something")
 	}
 }
 

@@ -25,10 +25,11 @@ func (b *Toolbox) Call(ctx context.Context, call llm.Call) (llm.Result, error) {
 }
 
 func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
-	r := b.routes[call.Name]
-	if r == nil {
+	i, known := b.table[call.Name]
+	if !known {
 		return unknownTool(call.Name)
 	}
+	r := &b.routes[i]
 	args, ok := arguments(call.Arguments)
 	if !ok {
 		return failed(r, "the arguments are not a JSON object; the tool was not called")

@@ -19,7 +19,8 @@ type Toolbox struct {
 	c      *Catalogue
 	access Access
 	tools  []llm.Tool
-	routes map[string]*route // by offered name
+	routes []route
+	table  map[string]int // offered name to route
 	errors []llm.ServerError
 }
 
@@ -52,11 +53,8 @@ func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	taken := names{}
-	for i := range sel.Own {
-		taken[sel.Own[i].Name] = true
-	}
-	found := b.fill(p.picks, c.lists(ctx, p.picks), taken)
+	lists := c.lists(ctx, p.picks)
+	b.fill(p.picks, lists, sel.Own)
 	if err := ctx.Err(); err != nil {
 		return nil, &fault.Error{Kind: fault.Canceled, Op: "mcp.Open", Message: "the client has left", Err: err}
 	}
@@ -66,17 +64,16 @@ func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
 	if n := len(p.picks); n > 0 && len(b.errors) == n {
 		return nil, &fault.Error{
 			Kind: fault.Dependency, Op: "mcp.Open", Code: "mcp_list_failed", Param: sel.Entries[0].Param,
-			Message: "no tools could be listed: " + strings.Join(found, "; "),
+			Message: "no tools could be listed: " + found(p.picks, lists),
 		}
 	}
 	if len(b.tools) == 0 && len(sel.Own) == 0 {
-		return nil, noTools(&sel, found)
+		return nil, noTools(&sel, found(p.picks, lists))
 	}
 	return b, nil
 }
 
-func noTools(sel *Selection, found []string) error {
-	what := strings.Join(found, "; ")
+func noTools(sel *Selection, what string) error {
 	if what == "" {
 		if what = "this key may use no MCP server"; len(narrowing(sel.Header)) > 0 {
 			what = "x-mcp-servers leaves none of the servers that the entries name"
@@ -130,41 +127,43 @@ func (c *Catalogue) acquire(k *pick) (*slot, error) {
 	return s, err
 }
 
-// fill puts the tools of the servers into the box, and returns for each server what was found there.
-func (b *Toolbox) fill(picks []*pick, lists []listing, taken names) []string {
+// fill puts the tools of the servers into the box. The names of the caller's own tools are taken.
+func (b *Toolbox) fill(picks []*pick, lists []listing, own []llm.Tool) {
 	n := 0
 	for i := range lists {
 		if lists[i].list != nil {
 			n += len(lists[i].list.tools)
 		}
 	}
-	b.tools, b.routes = make([]llm.Tool, 0, n), make(map[string]*route, n)
-	var found []string
+	taken := make(names, n+len(own))
+	for i := range own {
+		taken[own[i].Name] = true
+	}
+	b.tools, b.routes, b.table = make([]llm.Tool, 0, n), make([]route, 0, n), make(map[string]int, n)
 	for i, k := range picks {
-		s := &k.pool.server
 		if err := lists[i].err; err != nil {
-			text := SafeMessage(err)
-			b.errors = append(b.errors, llm.ServerError{Server: s.Name, Error: text})
-			found = append(found, s.Name+": "+text)
+			b.errors = append(b.errors, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err)})
 			continue
 		}
-		before := len(b.tools)
 		for j := range lists[i].list.tools {
 			b.add(k, &lists[i].list.tools[j], taken)
 		}
-		found = append(found, summary(s.Name, len(lists[i].list.tools), len(b.tools)-before))
 	}
-	return found
 }
 
-func summary(server string, listed, offered int) string {
-	switch {
-	case listed == 0:
-		return server + ": it lists no tools"
-	case offered == 0:
-		return fmt.Sprintf("%s: it lists %d tools, and allowed_tools or permissions leave none of them", server, listed)
+// found says what came of asking each server, when no tool came of it all.
+func found(picks []*pick, lists []listing) string {
+	var all []string
+	for i, k := range picks {
+		text := "it lists no tools"
+		if err := lists[i].err; err != nil {
+			text = SafeMessage(err)
+		} else if n := len(lists[i].list.tools); n > 0 {
+			text = fmt.Sprintf("it lists %d tools, and allowed_tools or permissions leave none of them", n)
+		}
+		all = append(all, k.pool.server.Name+": "+text)
 	}
-	return fmt.Sprintf("%s: %d tools", server, offered)
+	return strings.Join(all, "; ")
 }
 
 // add offers a tool if the caller may use it and an entry allows it. The first such entry decides about asking.
@@ -179,7 +178,8 @@ func (b *Toolbox) add(k *pick, t *listed, taken names) {
 	}
 	tool := llm.Tool{Name: taken.take(t.offered), Description: t.Description, Schema: t.schema, Server: s.Name, Tool: t.Name, Ask: asks(&k.entries[i].Approval, t), Forms: t.forms}
 	b.tools = append(b.tools, tool)
-	b.routes[tool.Name] = &route{pool: k.pool, session: k.session, call: k.call, tool: t.Name, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask}
+	b.table[tool.Name] = len(b.routes)
+	b.routes = append(b.routes, route{pool: k.pool, session: k.session, call: k.call, tool: t.Name, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask})
 }
 
 // allows reports whether an entry's allowed_tools let a tool through, by its own name or the offered one.

@@ -200,11 +200,14 @@ func (e *encoder) tool(dst []byte, t *llm.Tool) []byte {
 	if !e.q.StrictSchema {
 		return appendTool(dst, t)
 	}
-	return append(dst, t.Forms.Get("chat strict "+t.Name, func() []byte {
+	key := llm.Form{Wire: Name + " strict", Name: t.Name}
+	form := t.Forms.Get(key)
+	if form == nil {
 		strict := *t
 		strict.Schema = appendStrict(nil, schemaOf(t))
-		return appendFunction(nil, &strict)
-	})...)
+		form = t.Forms.Keep(key, appendFunction(nil, &strict))
+	}
+	return append(dst, form...)
 }
 
 // appendTool appends a function tool as it is offered.
@@ -212,7 +215,12 @@ func appendTool(dst []byte, t *llm.Tool) []byte {
 	if t.Forms == nil {
 		return appendFunction(dst, t)
 	}
-	return append(dst, t.Forms.Get("chat "+t.Name, func() []byte { return appendFunction(nil, t) })...)
+	key := llm.Form{Wire: Name, Name: t.Name}
+	form := t.Forms.Get(key)
+	if form == nil {
+		form = t.Forms.Keep(key, appendFunction(nil, t))
+	}
+	return append(dst, form...)
 }
 
 func appendFunction(dst []byte, t *llm.Tool) []byte {
