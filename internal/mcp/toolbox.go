@@ -224,7 +224,7 @@ func (c *Catalogue) List(ctx context.Context, sel Selection) ([]llm.Tool, []llm.
 	}
 	b := &Toolbox{c: c, access: sel.Access}
 	lists := c.lists(ctx, p.picks)
-	b.fill(p.picks, lists, names{})
+	b.fill(p.picks, lists, nil)
 	raw := map[[2]string][]byte{}
 	for i, k := range p.picks {
 		if lists[i].list == nil {
