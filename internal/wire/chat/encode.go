@@ -190,6 +190,7 @@ func audioFormat(mediaType string) string {
 
 // tools appends function tools with commas between them.
 func (e *encoder) tools(dst []byte, tools []llm.Tool) []byte {
+	dst = slices.Grow(dst, toolsSize(tools))
 	for i := range tools {
 		dst = e.tool(comma(dst, i), &tools[i])
 	}
@@ -208,6 +209,15 @@ func (e *encoder) tool(dst []byte, t *llm.Tool) []byte {
 		form = t.Forms.Keep(key, appendFunction(nil, &strict))
 	}
 	return append(dst, form...)
+}
+
+// toolsSize is about how many bytes tools take.
+func toolsSize(tools []llm.Tool) int {
+	n := 0
+	for i := range tools {
+		n += 96 + len(tools[i].Name) + len(tools[i].Description) + len(tools[i].Schema)
+	}
+	return n
 }
 
 // appendTool appends a function tool as it is offered.

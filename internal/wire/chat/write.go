@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
@@ -108,7 +109,7 @@ func (r *record) note(n *llm.Notice) {
 func (r *record) appendListed(dst []byte) []byte {
 	at := len(dst)
 	if len(r.tools) > 0 {
-		dst = append(dst, `"mcp_list_tools":[`...)
+		dst = append(slices.Grow(dst, toolsSize(r.tools)+32), `"mcp_list_tools":[`...)
 		for i := range r.tools {
 			dst = appendTool(comma(dst, i), &r.tools[i])
 		}

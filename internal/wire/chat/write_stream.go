@@ -161,16 +161,23 @@ func (s *stream) start(ev *llm.Event) {
 		if s.req.Show == llm.ShowHidden {
 			return b
 		}
-		return appendFields(b, s.rec.appendListed(nil))
+		return appendFields(b, s.rec.appendListed)
 	})
 	s.rec.tools, s.rec.errors = nil, nil
 }
 
-func appendFields(b, fields []byte) []byte {
-	if len(fields) == 0 {
-		return b
+// appendFields appends the vendor fields with the members that fill appends, or nothing if it appends none.
+func appendFields(b []byte, fill func([]byte) []byte) []byte {
+	at := len(b)
+	if b[at-1] != '{' {
+		b = append(b, ',')
 	}
-	return append(append(append(b, `,"provider_specific_fields":{`...), fields...), '}')
+	b = append(b, `"provider_specific_fields":{`...)
+	start := len(b)
+	if b = fill(b); len(b) == start {
+		return b[:at]
+	}
+	return append(b, '}')
 }
 
 // delta writes a chunk whose delta has what member appends, and the members that only this wire knows.
@@ -259,12 +266,9 @@ func (s *stream) doneFields(b []byte) []byte {
 	if s.req.Show == llm.ShowHidden {
 		return b
 	}
-	fields := s.rec.appendDone(nil)
+	b = appendFields(b, s.rec.appendDone)
 	s.rec.calls, s.rec.results = nil, nil
-	if len(fields) == 0 {
-		return b
-	}
-	return append(append(append(b, `"provider_specific_fields":{`...), fields...), '}')
+	return b
 }
 
 // closeTurn writes the finishing chunk of a turn that is not the last, as legacy clients expect it.
