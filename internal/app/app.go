@@ -50,7 +50,7 @@ const (
 // Open builds a gateway. Servers that are down stop nothing: they are told of when a request needs them.
 func Open(cfg *config.Config, version string, log *slog.Logger) (*App, error) {
 	a := &App{log: log, keeper: agent.NewMemory(keepBytes, keepFor)}
-	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: log, Version: version}), mcp.Options{CallTime: cfg.Limits.CallTime, ResultBytes: int(cfg.Limits.ResultBytes), Log: log})
+	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: log, Version: version}), mcp.Options{Log: log})
 	a.transport = h1.New(h1.Options{ConnectTimeout: cfg.Timeouts.Connect})
 	if err := a.Apply(cfg); err != nil {
 		a.Close()
@@ -59,8 +59,7 @@ func Open(cfg *config.Config, version string, log *slog.Logger) (*App, error) {
 	return a, nil
 }
 
-// Apply makes cfg the config. When it cannot be used the old one stays. The limits of one call and of results, and the
-// time to connect, are those of the first config.
+// Apply makes cfg the config. When it cannot be used the old one stays. The time to connect is that of the first config.
 func (a *App) Apply(cfg *config.Config) error {
 	keys, err := auth.New(cfg.Keys)
 	if err != nil {
@@ -77,6 +76,7 @@ func (a *App) Apply(cfg *config.Config) error {
 	}
 	doors := wireall.Doors(cfg.Timeouts.KeepAlive)
 	front := &api.API{Doors: doors, Keys: keys, Planner: p, Log: a.log, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen)}
+	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
 	a.servers.Apply(servers(cfg))
 	a.servers.Warm()
 	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, doors: doors})
