@@ -214,15 +214,14 @@ func TestCancel(t *testing.T) {
 		t.Run(string(phase), func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stop := func() { cancel(why) }
-			ended := make(chan struct{})
+			ended, returned := make(chan struct{}), make(chan struct{})
 			srv := serveRaw(t, func(_ int, c net.Conn) {
 				defer close(ended)
 				switch phase {
-				case Write: // reads nothing until the client is gone
+				case Write: // reads nothing more until the client is gone
 					_, _ = io.ReadFull(c, make([]byte, 1))
 					stop()
-					_, _ = io.Copy(io.Discard, c)
-					return
+					<-returned
 				case Head:
 					_, _, _ = readRequest(c)
 					stop()
@@ -248,6 +247,7 @@ func TestCancel(t *testing.T) {
 				size = 64 << 20
 			}
 			resp, err := tr.RoundTrip(post(t, ctx, srv.url(), strings.Repeat("x", size)))
+			close(returned)
 			if phase == Body {
 				if err != nil {
 					t.Fatal(err)
