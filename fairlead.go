@@ -70,7 +70,7 @@ func ParseConfig(name string, data []byte) (*Config, error) {
 // Open opens a gateway, which runs until Close or until ctx ends. Its log goes to slog.Default. The config's listen
 // address is not used: the caller serves the Handler where it likes.
 func Open(ctx context.Context, cfg *Config) (*Gateway, error) {
-	a, err := app.Open(cfg, Version(), slog.Default())
+	a, err := app.Open(cfg, app.Options{Version: Version(), Log: slog.Default()})
 	if err != nil {
 		return nil, err
 	}

@@ -13,13 +13,13 @@ const logBytes = 1 << 20
 
 // logger writes text for a person at a terminal, and JSON for everything else. flush writes what is left; later records
 // are written at once.
-func logger(to io.Writer, level slog.Level) (l *slog.Logger, flush func()) {
+func logger(to io.Writer, level slog.Level) (l *slog.Logger, access obs.Access, flush func()) {
 	o := &slog.HandlerOptions{Level: level}
 	if isTerminal(to) {
-		return slog.New(slog.NewTextHandler(to, o)), func() {}
+		return slog.New(slog.NewTextHandler(to, o)), nil, func() {}
 	}
 	w := obs.NewAsync(to, logBytes)
-	return slog.New(slog.NewJSONHandler(w, o)), func() { _ = w.Close() }
+	return slog.New(slog.NewJSONHandler(w, o)), obs.JSONAccess{To: w}, func() { _ = w.Close() }
 }
 
 func isTerminal(w io.Writer) bool {

@@ -16,10 +16,10 @@ func serve(f *flag.FlagSet) act {
 	path := f.String("config", "", "the config `FILE`; without one, providers for whichever API keys the environment holds")
 	listen := f.String("listen", "", "listen on `ADDR` (host:port) instead of the config's address; port 0 picks a free one")
 	return func(ctx context.Context, _, log io.Writer) error {
-		l, flush := logger(log, slog.LevelInfo)
+		l, access, flush := logger(log, slog.LevelInfo)
 		defer flush()
 		v, _ := built()
-		return app.Run(ctx, app.Options{Path: *path, Listen: *listen, Version: v, Getenv: os.Getenv, Log: l})
+		return app.Run(ctx, app.Options{Path: *path, Listen: *listen, Version: v, Getenv: os.Getenv, Log: l, Access: access})
 	}
 }
 
@@ -31,7 +31,7 @@ func demonstrate(f *flag.FlagSet) act {
 		if err != nil {
 			return fmt.Errorf("the program does not find itself: %w", err)
 		}
-		l, flush := logger(log, slog.LevelWarn)
+		l, _, flush := logger(log, slog.LevelWarn)
 		defer flush()
 		v, _ := built()
 		return demo.Run(ctx, demo.Options{

@@ -29,10 +29,10 @@ func tools(f *flag.FlagSet) act {
 		if err != nil {
 			return err
 		}
-		l, flush := logger(log, slog.LevelError)
+		l, _, flush := logger(log, slog.LevelError)
 		defer flush()
 		v, _ := built()
-		a, err := app.Open(cfg, v, l)
+		a, err := app.Open(cfg, app.Options{Version: v, Log: l})
 		if err != nil {
 			return err
 		}

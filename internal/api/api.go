@@ -2,7 +2,6 @@
 package api
 
 import (
-	"context"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -23,6 +22,7 @@ type API struct {
 	Keys    *auth.Keyring
 	Planner *plan.Planner
 	Log     *slog.Logger
+	Access  obs.Access
 	Body    int64    // the largest request body, in bytes
 	Show    llm.Show // how tool rounds show when the request does not say
 	Hosts   []string // the names under which the gateway is asked for, beside the Host header
@@ -130,30 +130,12 @@ func (a *API) end(w *statusWriter, c *obs.Call, rt route) {
 			rt.door.WriteError(w, &fault.Error{Kind: fault.Internal, Code: "internal_error", Message: "the gateway failed; the log has the details under this call id"})
 		}
 	}
-	a.logRequest(w, c, rt)
+	if rt.path != "/health" {
+		a.Access.Request(c, rt.path, w.code())
+	}
 	if p == http.ErrAbortHandler { //nolint:errorlint // as above
 		panic(p)
 	}
-}
-
-func (a *API) logRequest(w *statusWriter, c *obs.Call, rt route) {
-	if !a.Log.Enabled(context.Background(), slog.LevelInfo) || rt.path == "/health" {
-		return
-	}
-	attrs := make([]slog.Attr, 0, 16)
-	attrs = append(attrs, slog.String("call_id", c.ID), slog.String("path", rt.path), slog.Int("status", w.code()), slog.Float64("ms", float64(time.Since(c.Start).Microseconds())/1000))
-	for _, f := range [...][2]string{{"key", c.Key}, {"model", c.Model}, {"provider", c.Provider}, {"traceparent", c.Traceparent}, {"trace_id", c.TraceID}, {"request_id", c.RequestID}, {"error", c.Error}} {
-		if f[1] != "" {
-			attrs = append(attrs, slog.String(f[0], f[1]))
-		}
-	}
-	if c.Rounds > 0 {
-		attrs = append(attrs, slog.Int("rounds", c.Rounds), slog.Int("tool_calls", c.Tools))
-	}
-	if c.Input+c.Output > 0 {
-		attrs = append(attrs, slog.Int64("input_tokens", c.Input), slog.Int64("output_tokens", c.Output))
-	}
-	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }
 
 // note keeps what the log says of a failed request.

@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/mcp"
 	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
+	"github.com/fairlead/fairlead/internal/obs"
 	"github.com/fairlead/fairlead/internal/plan"
 	"github.com/fairlead/fairlead/internal/wire"
 	wireall "github.com/fairlead/fairlead/internal/wire/all"
@@ -27,6 +28,7 @@ import (
 // the one that they began with.
 type App struct {
 	log       *slog.Logger
+	access    obs.Access
 	servers   *mcp.Catalogue
 	keeper    agent.Keeper
 	transport *h1.Transport
@@ -47,10 +49,13 @@ const (
 	keepFor   = time.Hour
 )
 
-// Open builds a gateway. Servers that are down stop nothing: they are told of when a request needs them.
-func Open(cfg *config.Config, version string, log *slog.Logger) (*App, error) {
-	a := &App{log: log, keeper: agent.NewMemory(keepBytes, keepFor)}
-	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: log, Version: version}), mcp.Options{Log: log})
+// Open builds a gateway of the version, with the logs, that o names. Servers that are down stop nothing: they are told of when a request needs them.
+func Open(cfg *config.Config, o Options) (*App, error) {
+	a := &App{log: o.Log, access: o.Access, keeper: agent.NewMemory(keepBytes, keepFor)}
+	if a.access == nil {
+		a.access = obs.LogAccess{Log: o.Log}
+	}
+	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: o.Log, Version: o.Version}), mcp.Options{Log: o.Log})
 	a.transport = h1.New(h1.Options{ConnectTimeout: cfg.Timeouts.Connect})
 	if err := a.Apply(cfg); err != nil {
 		a.Close()
@@ -75,7 +80,7 @@ func (a *App) Apply(cfg *config.Config) error {
 		Limits: agent.Limits{Rounds: cfg.Limits.Rounds, Calls: cfg.Limits.Calls, Concurrent: cfg.Limits.ConcurrentCalls, Wall: cfg.Limits.WallTime},
 	}
 	doors := wireall.Doors(cfg.Timeouts.KeepAlive)
-	front := &api.API{Doors: doors, Keys: keys, Planner: p, Log: a.log, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen)}
+	front := &api.API{Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen)}
 	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
 	a.servers.Apply(servers(cfg))
 	a.servers.Warm()

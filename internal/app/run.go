@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/obs"
 )
 
 // Options are what a command says about the gateway to run.
@@ -22,6 +23,7 @@ type Options struct {
 	Version string
 	Getenv  func(string) string
 	Log     *slog.Logger
+	Access  obs.Access // nil: requests are told of in Log
 }
 
 // drain is how long requests may take to end when the gateway stops.
@@ -50,7 +52,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	a, err := Open(cfg, o.Version, o.Log)
+	a, err := Open(cfg, o)
 	if err != nil {
 		return err
 	}

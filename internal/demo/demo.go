@@ -52,7 +52,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	cfg := demoConfig(l.Addr().String(), model.URL(), append(slices.Clip(o.Self), filepath.Join(dir, "notes.txt")))
-	a, err := app.Open(cfg, o.Version, o.Log)
+	a, err := app.Open(cfg, app.Options{Version: o.Version, Log: o.Log})
 	if err != nil {
 		return err
 	}

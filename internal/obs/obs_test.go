@@ -4,10 +4,16 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/internal/obs"
 )
@@ -84,5 +90,36 @@ func TestCallContinuesTheTrace(t *testing.T) {
 func TestIDsDiffer(t *testing.T) {
 	if a, b := obs.NewID(), obs.NewID(); a == b || len(a) != 32 {
 		t.Errorf("ids %q and %q", a, b)
+	}
+}
+
+// TestAccessRecords checks that the quick writer says what a JSON logger would say, whatever a client puts into headers.
+func TestAccessRecords(t *testing.T) {
+	c := &obs.Call{ID: "id", Start: time.Now(), Key: "dev", Model: "a\"b\\c\n\x1b[31m\u2028é\xff", Rounds: 2, Input: 1 << 40, Error: "no"}
+	var quick, plain bytes.Buffer
+	obs.JSONAccess{To: &quick}.Request(c, "/v1/x", 200)
+	obs.LogAccess{Log: slog.New(slog.NewJSONHandler(&plain, nil))}.Request(c, "/v1/x", 200)
+	var got, want map[string]any
+	if err := json.Unmarshal(quick.Bytes(), &got); err != nil {
+		t.Fatalf("%v in %s", err, quick.String())
+	}
+	if err := json.Unmarshal(plain.Bytes(), &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []map[string]any{got, want} {
+		if _, err := time.Parse(time.RFC3339Nano, m["time"].(string)); err != nil {
+			t.Error(err)
+		}
+		delete(m, "time")
+		delete(m, "us")
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("the records differ (-logger +quick):\n%s", d)
+	}
+	if strings.ContainsAny(quick.String()[:quick.Len()-1], "\n\x1b") {
+		t.Errorf("a control character is in the log: %q", quick.String())
+	}
+	if n := testing.AllocsPerRun(100, func() { obs.JSONAccess{To: io.Discard}.Request(c, "/v1/x", 200) }); n > 2 {
+		t.Errorf("%v allocations for a record", n)
 	}
 }
