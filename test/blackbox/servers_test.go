@@ -193,7 +193,7 @@ func TestProbe(t *testing.T) {
 	for _, fault := range []string{"exit_on_discover", "hang_on_discover"} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			tr := house(t, "-- server s --\n"+`{"era":"legacy","`+fault+`":true,"tools":[{"name":"echo","do":"echo"}]}`,
+			tr := house(t, "-- server s --\n"+`{"`+fault+`":true,"tools":[{"name":"echo","do":"echo"}]}`,
 				providertest.Call("c1", "s-echo", `{"a":1}`), providertest.Text("ok"))
 			tr.want(200, chat(plainTools), `"is_error":false`)
 			if n := len(tr.gateway.Children()); n != 1 {

@@ -236,10 +236,8 @@ func appendTool(dst []byte, t *llm.Tool) []byte {
 func appendFunction(dst []byte, t *llm.Tool) []byte {
 	dst = append(dst, `{"type":"function","function":{"name":`...)
 	dst = jsonedit.AppendQuote(dst, t.Name)
-	if t.Description != "" {
-		dst = append(dst, `,"description":`...)
-		dst = jsonedit.AppendQuote(dst, t.Description)
-	}
+	dst = append(dst, `,"description":`...)
+	dst = jsonedit.AppendQuote(dst, t.Description)
 	dst = append(dst, `,"parameters":`...)
 	return append(append(dst, schemaOf(t)...), `}}`...)
 }

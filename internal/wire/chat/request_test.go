@@ -119,7 +119,7 @@ func TestAppendRequestEditsTheBody(t *testing.T) {
 			name:   "tools before the client's own",
 			body:   `{"model":"m","tools":[{"type":"mcp","server_label":"srv"}, {"type":"function","function":{"name":"mine","parameters":{"x":1.50}}}],"max_tool_calls":3,"messages":[]}`,
 			change: func(r *llm.Request) { r.AddedTools = []llm.Tool{addTool, bareTool} },
-			want:   `{"model":"m","tools":[` + addToolSent + `,{"type":"function","function":{"name":"srv-now","parameters":{"type":"object","properties":{}}}},{"type":"function","function":{"name":"mine","parameters":{"x":1.50}}}],"messages":[]}`,
+			want:   `{"model":"m","tools":[` + addToolSent + `,{"type":"function","function":{"name":"srv-now","description":"","parameters":{"type":"object","properties":{}}}},{"type":"function","function":{"name":"mine","parameters":{"x":1.50}}}],"messages":[]}`,
 		},
 		{
 			name:   "tools where there were none",
@@ -169,7 +169,7 @@ func TestAppendRequestEditsTheBody(t *testing.T) {
 			change: func(r *llm.Request) {
 				r.AddedTools = []llm.Tool{{Name: "f", Schema: []byte(`{"$schema":"x","type":["object","null"],"properties":{"format":{"type":"string","format":"date"},"l":{"type":"array","minItems":1,"items":{"properties":{}}}},"additionalProperties":true}`)}}
 			},
-			want: `{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":{"type":["object","null"],"properties":{"format":{"type":"string"},"l":{"type":"array","items":{"properties":{},"additionalProperties":false}}},"additionalProperties":false}}}]}`,
+			want: `{"model":"m","tools":[{"type":"function","function":{"name":"f","description":"","parameters":{"type":["object","null"],"properties":{"format":{"type":"string"},"l":{"type":"array","items":{"properties":{},"additionalProperties":false}}},"additionalProperties":false}}}]}`,
 		},
 		{
 			name:   "rounds so far",
@@ -216,7 +216,7 @@ func TestAppendRequestEditsTheBody(t *testing.T) {
 			name:   "what the gateway told of its tools goes to no provider",
 			body:   `{"model":"m","messages":[{"role":"assistant","content":"a","provider_specific_fields":{"mcp_list_tools":[1],"mcp_tool_calls":[2]}},{"role":"assistant","provider_specific_fields":{"mcp_errors":[],"own":1},"content":"b"}]}`,
 			change: func(r *llm.Request) { r.AddedTools = []llm.Tool{bareTool} },
-			want:   `{"model":"m","messages":[{"role":"assistant","content":"a"},{"role":"assistant","provider_specific_fields":{"own":1},"content":"b"}],"tools":[{"type":"function","function":{"name":"srv-now","parameters":{"type":"object","properties":{}}}}]}`,
+			want:   `{"model":"m","messages":[{"role":"assistant","content":"a"},{"role":"assistant","provider_specific_fields":{"own":1},"content":"b"}],"tools":[{"type":"function","function":{"name":"srv-now","description":"","parameters":{"type":"object","properties":{}}}}]}`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestAppendRequestBuildsABody(t *testing.T) {
 		AddedMessages: []llm.Message{{Role: llm.Assistant, Text: "hm"}},
 	}
 	want := `{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"what?"},{"type":"image_url","image_url":{"url":"https://x.example/a.png"}}]},{"role":"assistant","content":"hm"}],` +
-		`"tools":[` + addToolSent + `,{"type":"function","function":{"name":"srv-now","parameters":{"type":"object","properties":{}}}}],"tool_choice":"required","parallel_tool_calls":false,"response_format":{"type":"json_object"}}`
+		`"tools":[` + addToolSent + `,{"type":"function","function":{"name":"srv-now","description":"","parameters":{"type":"object","properties":{}}}}],"tool_choice":"required","parallel_tool_calls":false,"response_format":{"type":"json_object"}}`
 	if d := cmp.Diff(want, sent(t, wire.Quirks{}, req)); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}

@@ -40,13 +40,7 @@ func relay(w http.ResponseWriter, reply iter.Seq2[llm.Event, error]) error {
 			continue
 		}
 		if !begun {
-			begun = true
-			if ev.Head != nil && ev.Head.ContentType != "" {
-				w.Header().Set("Content-Type", ev.Head.ContentType)
-			}
-			if streams = ev.Head != nil && isStream(ev.Head.ContentType); streams {
-				streamHeaders(w)
-			}
+			begun, streams = true, relayHeaders(w, ev.Head)
 		}
 		if len(ev.Raw) == 0 {
 			continue
@@ -59,6 +53,19 @@ func relay(w http.ResponseWriter, reply iter.Seq2[llm.Event, error]) error {
 		}
 	}
 	return nil
+}
+
+// relayHeaders sets the headers of a relayed reply, and reports whether it is a stream.
+func relayHeaders(w http.ResponseWriter, head *llm.Head) bool {
+	if head == nil || head.ContentType == "" {
+		return false
+	}
+	w.Header().Set("Content-Type", head.ContentType)
+	if !isStream(head.ContentType) {
+		return false
+	}
+	streamHeaders(w)
+	return true
 }
 
 // lastFrame ends a stream. It needs no flush of its own: it leaves with the end of the body.
