@@ -26,10 +26,21 @@ type fact struct {
 func (c *Call) facts(path string, status int) iter.Seq[fact] {
 	return func(yield func(fact) bool) {
 		for _, f := range [...]fact{
-			{key: "call_id", text: c.ID}, {key: "path", text: path}, {key: "status", n: int64(status)}, {key: "us", n: time.Since(c.Start).Microseconds()},
-			{key: "key", text: c.Key}, {key: "model", text: c.Model}, {key: "provider", text: c.Provider},
-			{key: "rounds", n: int64(c.Rounds)}, {key: "tool_calls", n: int64(c.Tools)}, {key: "input_tokens", n: c.Input}, {key: "output_tokens", n: c.Output},
-			{key: "traceparent", text: c.Traceparent}, {key: "trace_id", text: c.TraceID}, {key: "request_id", text: c.RequestID}, {key: "error", text: c.Error},
+			{key: "call_id", text: c.ID},
+			{key: "path", text: path},
+			{key: "status", n: int64(status)},
+			{key: "us", n: time.Since(c.Start).Microseconds()},
+			{key: "key", text: c.Key},
+			{key: "model", text: c.Model},
+			{key: "provider", text: c.Provider},
+			{key: "rounds", n: int64(c.Rounds)},
+			{key: "tool_calls", n: int64(c.Tools)},
+			{key: "input_tokens", n: c.Input},
+			{key: "output_tokens", n: c.Output},
+			{key: "traceparent", text: c.Traceparent},
+			{key: "trace_id", text: c.TraceID},
+			{key: "request_id", text: c.RequestID},
+			{key: "error", text: c.Error},
 		} {
 			if (f.text != "" || f.n != 0) && !yield(f) {
 				return

@@ -10,11 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead/fairlead/internal/mcp/mcptest"
-	"github.com/fairlead/fairlead/internal/provider/providertest"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/tools/txtar"
+
+	"github.com/fairlead/fairlead/internal/mcp/mcptest"
+	"github.com/fairlead/fairlead/internal/provider/providertest"
 )
 
 // showing says what is printed.

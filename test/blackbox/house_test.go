@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/tools/txtar"
+
 	"github.com/fairlead/fairlead/internal/provider/providertest"
 	"github.com/fairlead/fairlead/test/gateway"
-	"golang.org/x/tools/txtar"
 )
 
 // house starts a gateway as a transcript does: given has the sections config and server, and as its comment nothing. The

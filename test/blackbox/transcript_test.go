@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/tools/txtar"
+
 	"github.com/fairlead/fairlead/internal/mcp/mcptest"
 	"github.com/fairlead/fairlead/internal/provider/providertest"
 	"github.com/fairlead/fairlead/test/gateway"
-	"golang.org/x/tools/txtar"
 )
 
 // The two secrets. The first must not reach any upstream, neither of them a client.
