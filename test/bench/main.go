@@ -78,7 +78,11 @@ func run(ctx context.Context, o options) (held bool, err error) {
 		for _, c := range b.cases {
 			for i := range b.targets {
 				t := b.targets[(i+round)%len(b.targets)] // nobody is always the first
-				if err := b.measure(ctx, c, t); err != nil {
+				err := b.measure(ctx, c, t)
+				if err != nil && !t.full { // a relay that drops a request is only a yardstick: it is read once more
+					err = b.measure(ctx, c, t)
+				}
+				if err != nil {
 					return false, fmt.Errorf("%s, %s: %w", c.name, t.name, err)
 				}
 			}
