@@ -176,7 +176,7 @@ func TestRequestWriting(t *testing.T) {
 			r.Header.Set("Host", "evil")
 			r.Header.Set("Content-Length", "99")
 			r.Header.Set("Transfer-Encoding", "chunked")
-		}, []string{"Content-Length: 2\r\n"}, []string{"evil", "99", "chunked"}},
+		}, []string{"Content-Length: 2\r\n"}, []string{"evil", ": 99", "chunked"}},
 		{"case kept", func(r *http.Request) { r.Header["x-API-key"] = []string{" k "} }, []string{"\r\nx-API-key: k\r\n"}, nil},
 		{"close", func(r *http.Request) { r.Close = true }, []string{"\r\nConnection: close\r\n"}, nil},
 		{"no body", func(r *http.Request) { r.Body, r.ContentLength = http.NoBody, 0 }, []string{"\r\nContent-Length: 0\r\n"}, nil},
