@@ -40,6 +40,7 @@ type snapshot struct {
 	cfg     *config.Config
 	handler http.Handler
 	planner *plan.Planner
+	keys    *auth.Keyring
 	doors   []wire.Door
 }
 
@@ -76,6 +77,7 @@ func (a *App) Apply(cfg *config.Config) error {
 	}
 	show, _ := api.ShowOf(cfg.StreamToolRounds)
 	p := &plan.Planner{
+		Now:     a.identity,
 		Targets: targets, Servers: a.servers, External: cfg.ExternalMCP.Allow, Keeper: a.keeper, Mocks: cfg.Mocks, Log: a.log,
 		Limits: agent.Limits{Rounds: cfg.Limits.Rounds, Calls: cfg.Limits.Calls, Concurrent: cfg.Limits.ConcurrentCalls, Wall: cfg.Limits.WallTime},
 	}
@@ -84,8 +86,18 @@ func (a *App) Apply(cfg *config.Config) error {
 	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
 	a.servers.Apply(servers(cfg))
 	a.servers.Warm()
-	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, doors: doors})
+	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, keys: keys, doors: doors})
 	return nil
+}
+
+// identity is what the holder of a key may use now, or nil if the key is gone. Who has no key, in this process or without
+// configured keys, keeps what was given.
+func (a *App) identity(id *auth.Identity) *auth.Identity {
+	if id.Name == "" {
+		return id
+	}
+	now, _ := a.now.Load().keys.ByName(id.Name)
+	return now
 }
 
 // Close ends all sessions and connections. Requests should have ended before.

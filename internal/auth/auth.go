@@ -23,6 +23,7 @@ const (
 // Keyring knows the keys of one configuration. It is not changed after New and may be used by many requests at once.
 type Keyring struct {
 	byHash map[[sha256.Size]byte]*Identity // nil: no keys are configured
+	byName map[string]*Identity
 }
 
 // New returns the keyring of a configuration. With no keys it lets everyone in as Anyone.
@@ -30,7 +31,7 @@ func New(keys []config.Key) (*Keyring, error) {
 	if len(keys) == 0 {
 		return &Keyring{}, nil
 	}
-	r := &Keyring{byHash: make(map[[sha256.Size]byte]*Identity, len(keys))}
+	r := &Keyring{byHash: make(map[[sha256.Size]byte]*Identity, len(keys)), byName: make(map[string]*Identity, len(keys))}
 	for _, k := range keys {
 		if k.Hash == ([sha256.Size]byte{}) {
 			return nil, fmt.Errorf("the key %s has no text", k.Name)
@@ -38,7 +39,8 @@ func New(keys []config.Key) (*Keyring, error) {
 		if other := r.byHash[k.Hash]; other != nil {
 			return nil, fmt.Errorf("the keys %s and %s have the same text", other.Name, k.Name)
 		}
-		r.byHash[k.Hash] = identity(k)
+		id := identity(k)
+		r.byHash[k.Hash], r.byName[k.Name] = id, id
 	}
 	return r, nil
 }
@@ -71,12 +73,8 @@ func (r *Keyring) Open() bool { return r.byHash == nil }
 
 // ByName returns the identity of the key with this name.
 func (r *Keyring) ByName(name string) (*Identity, bool) {
-	for _, id := range r.byHash {
-		if id.Name == name {
-			return id, true
-		}
-	}
-	return nil, false
+	id, ok := r.byName[name]
+	return id, ok
 }
 
 func denied(message string) error {

@@ -32,8 +32,11 @@ type Planner struct {
 	External []string // hosts that a request's own server_url may name
 	Limits   agent.Limits
 	Keeper   agent.Keeper
-	Mocks    bool
-	Log      *slog.Logger
+	// Now returns what an identity may use by the config that holds now, which may be a later one than the Planner's; nil
+	// when its key is gone. A nil Now changes nothing.
+	Now   func(*auth.Identity) *auth.Identity
+	Mocks bool
+	Log   *slog.Logger
 }
 
 // Caller is who asks, and how.

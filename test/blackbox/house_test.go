@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,15 +22,19 @@ import (
 // model plays steps.
 func house(t *testing.T, given string, steps ...providertest.Step) *transcript {
 	t.Helper()
-	var next int
-	return build(t, given, func(tr *transcript) {
-		tr.rule = func(r *providertest.Request) providertest.Step {
-			if next++; next > len(steps) {
-				return providertest.Error(http.StatusNotImplemented, "script_ended", "the script has ended")
-			}
-			return steps[next-1]
+	return build(t, given, func(tr *transcript) { tr.rule = play(steps...) })
+}
+
+// play answers with steps, one a request.
+func play(steps ...providertest.Step) providertest.Rule {
+	var next atomic.Int64
+	return func(*providertest.Request) providertest.Step {
+		n := int(next.Add(1))
+		if n > len(steps) {
+			return providertest.Error(http.StatusNotImplemented, "script_ended", "the script has ended")
 		}
-	})
+		return steps[n-1]
+	}
 }
 
 // build is house for a transcript that prepare changes before anything is started.
@@ -68,10 +73,11 @@ func (s *server) count(t *testing.T, method string) int {
 	return n
 }
 
-// open is the number of connections to a server over HTTP, from the gateway's process.
+// conns is how many connections the gateway's process has to addr, a URL.
 func (tr *transcript) conns(addr string) int {
 	tr.t.Helper()
-	return len(connections(tr.t, tr.gateway.PID(), strings.TrimPrefix(strings.Split(strings.TrimPrefix(addr, "http://"), "/")[0], "")))
+	host, _, _ := strings.Cut(strings.TrimPrefix(addr, "http://"), "/")
+	return len(connections(tr.t, tr.gateway.PID(), host))
 }
 
 // chat is the body of a request with these members added. "%" in it stands for an entry that runs the tools of the server s.

@@ -58,9 +58,8 @@ func TestServerSendsForEver(t *testing.T) {
 			t.Parallel()
 			config := "-- config --\nlimits: {call_time: 20s}\n-- server s --\n" + `{"transport":"http","stateless":true,"tools":[{"name":"flood"},{"name":"echo","do":"echo"}]}`
 			steps := []providertest.Step{providertest.Call("c1", "s-flood", "{}"), providertest.Text("too much"), providertest.Call("c1", "s-echo", "{}"), providertest.Text("ok")}
-			next := 0
 			tr := build(t, config, func(tr *transcript) {
-				tr.rule = func(*providertest.Request) providertest.Step { next++; return steps[next-1] }
+				tr.rule = play(steps...)
 				tr.wrap = func(_ string, h http.Handler) http.Handler { return flooding(h, how) }
 				if how == "stdio" {
 					tr.archive.Files[1].Data = nil

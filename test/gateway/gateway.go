@@ -25,7 +25,8 @@ const patience = 30 * time.Second
 
 // Gateway is a running process.
 type Gateway struct {
-	URL string // http://127.0.0.1:port
+	URL  string // http://127.0.0.1:port
+	File string // the config
 
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -83,7 +84,7 @@ func Start(t *testing.T, config string) *Gateway {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g := &Gateway{t: t, exited: make(chan struct{})}
+	g := &Gateway{File: file, t: t, exited: make(chan struct{})}
 	g.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), Binary(t), "serve", "--config", file, "--listen", "127.0.0.1:0")
 	stderr, err := g.cmd.StderrPipe()
 	if err != nil {
@@ -147,6 +148,14 @@ func (g *Gateway) Log() string {
 // PID is the process's id.
 func (g *Gateway) PID() int { return g.cmd.Process.Pid }
 
+// Signal sends the process a signal.
+func (g *Gateway) Signal(s os.Signal) {
+	g.t.Helper()
+	if err := g.cmd.Process.Signal(s); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 // Stop asks the process to end and waits until it has; a process that does not end fails the test. It may be called twice.
 func (g *Gateway) Stop() error {
 	g.t.Helper()
@@ -157,6 +166,17 @@ func (g *Gateway) Stop() error {
 		g.t.Errorf("the gateway does not end on SIGTERM")
 		_ = g.cmd.Process.Kill()
 		<-g.exited
+	}
+	return g.exit
+}
+
+// Wait waits until the process has ended by itself, or on a signal that it got before, and returns how.
+func (g *Gateway) Wait() error {
+	g.t.Helper()
+	select {
+	case <-g.exited:
+	case <-time.After(patience):
+		g.t.Fatal("the gateway does not end")
 	}
 	return g.exit
 }
