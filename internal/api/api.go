@@ -169,7 +169,7 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, c *caller) error 
 		return err
 	}
 	defer release()
-	req, err := c.door.ReadRequest(body)
+	req, err := c.door.ReadRequest(r.Header, body)
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (s *snapshot) decoder(req *llm.Request) plan.Decoder {
 func (a *App) ReadRequest(wireName string, body []byte) (*llm.Request, error) {
 	for _, d := range a.now.Load().doors {
 		if d.Name() == wireName {
-			return d.ReadRequest(body)
+			return d.ReadRequest(http.Header{}, body)
 		}
 	}
 	return nil, fmt.Errorf("there is no wire %q", wireName)

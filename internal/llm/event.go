@@ -7,7 +7,8 @@ type Kind int
 
 // A reply is Start, then any of Text, Thinking, ToolCall, Other and Note, then End. The tool loop puts several turns into
 // one reply: each but the last closes with a TurnEnd, followed by a ToolResult for each of the calls that the gateway
-// ran. An Opaque reply is Opaque events and one End.
+// ran. A Note that a call of ours has Started, with the whole call, precedes its ToolResult. Calls that the client let run
+// come first, before Start. An Opaque reply is Opaque events and one End.
 const (
 	Opaque     Kind = iota + 1 // Raw: bytes of the client's own wire; the first carries Head.ContentType
 	Start                      // Head: the reply's id and model; once a turn
@@ -18,10 +19,11 @@ const (
 	Note                       // Note: something that the gateway tells
 	TurnEnd                    // Stop, Usage: a turn ended and the reply goes on
 	ToolResult                 // Result: what came of one of our calls, in call order
+	Asked                      // Pending: a call that the client must let run, after it has been kept
 	End                        // Stop, Usage: the reply is complete
 )
 
-var kindNames = [...]string{"", "Opaque", "Start", "Text", "Thinking", "ToolCall", "Other", "Note", "TurnEnd", "ToolResult", "End"}
+var kindNames = [...]string{"", "Opaque", "Start", "Text", "Thinking", "ToolCall", "Other", "Note", "TurnEnd", "ToolResult", "Asked", "End"}
 
 // String names the kind.
 func (k Kind) String() string {
@@ -74,6 +76,7 @@ const (
 	StopLength = "length"
 	StopTools  = "tool_calls"
 	StopFilter = "content_filter"
+	StopPause  = "pause_turn" // a limit stopped the reply: the client may have it continued
 )
 
 // Usage counts a turn's tokens in buckets that do not overlap. Known is false when the provider did not say.
@@ -91,14 +94,17 @@ type Usage struct {
 type Notice struct {
 	Tools   []Tool        // the tools of servers, as offered; told once
 	Errors  []ServerError // servers whose tools could not be listed; told once
-	Started *Call         // a call of ours begins to run
+	Started *Call         // a call of ours begins to run; complete
 	Server  string        // with Started
-	Tool    string        // with Started
+	Tool    string        // with Started: the server's own name
+	Label   string        // with Started: what the caller calls the server
 	Round   int           // with Started
+	Asked   string        // with Started: the id of the question that the client has answered; empty for none
 }
 
 // ServerError says why a server has no tools.
 type ServerError struct {
 	Server string `json:"server"`
 	Error  string `json:"error"`
+	Label  string `json:"-"` // what the caller calls the server
 }

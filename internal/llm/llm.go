@@ -7,6 +7,7 @@ package llm
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 )
 
@@ -48,21 +49,70 @@ type Request struct {
 	Mock     *Mock      // set when the request brings its own answer
 
 	Raw           Frame
+	Op            string    // what is asked of the model beside a reply, as a path below the wire's own: "/count_tokens"; empty for a reply
+	Headers       []Header  // of the client's request: they go along to an upstream of the same wire
+	Local         bool      // it refers to what this gateway keeps, or asks it to keep something that it must: never relayed
+	Detached      bool      // the reply is made whether or not the client stays
 	AddedTools    []Tool    // offered before the caller's own, in this order
 	AddedMessages []Message // what this request's earlier rounds added to the conversation
 	Restored      []Kept    // hidden turns of earlier requests, to be put back into the conversation
 	ToolChoice    Choice    // overrides the caller's tool choice; ChoiceAsIs leaves it alone
 	Show          Show      // how tool rounds show in a stream
+
+	Principal string    // whose request it is
+	Replies   Replies   // what earlier replies left for the principal; nil: nothing is kept
+	Approvals Approvals // questions to the principal whether a call may run; nil: none can be asked
+	Answers   []Answer  // what the client says about calls that were asked about: dealt with before the model is asked
 }
 
-// Params are the controls of a request that more than its wire must know.
-type Params struct {
-	N          int    // replies asked for; 0 when not said
-	JSON       bool   // the answer must be a JSON document
-	ForcedTool bool   // the tool choice demands a call
-	OneByOne   bool   // parallel_tool_calls: false
-	MaxCalls   int    // max_tool_calls; -1 when not said
-	PastCalls  []Call // the calls that the conversation's assistant messages made
+// Header is one header of a request.
+type Header struct{ Name, Value string }
+
+// NameOf returns the name under which the call's tool is offered to the model. A call that an earlier reply showed by its
+// server's label and the tool's own name is looked up among the tools of this request.
+func (r *Request) NameOf(c *Call) string {
+	if c.Name != "" || c.Tool == "" {
+		return c.Name
+	}
+	for i := range r.AddedTools {
+		if t := &r.AddedTools[i]; t.Label == c.Label && (t.Tool == c.Tool || t.Name == c.Tool) {
+			return t.Name
+		}
+	}
+	return plainName(c.Label + "-" + c.Tool)
+}
+
+// plainName keeps the characters that every provider takes in the name of a function, and 64 of them.
+func plainName(s string) string {
+	b := []byte(s[:min(len(s), 64)])
+	for i, c := range b {
+		if c != '_' && c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			b[i] = '_'
+		}
+	}
+	return string(b)
+}
+
+// Conversation is the decoded messages with hidden turns put back, and what the rounds so far have added.
+func (r *Request) Conversation() []Message {
+	if len(r.Restored) == 0 && len(r.AddedMessages) == 0 {
+		return r.Messages
+	}
+	out := make([]Message, 0, len(r.Messages)+len(r.AddedMessages))
+	told := make([]bool, len(r.Restored))
+	for i := range r.Messages {
+		m := &r.Messages[i]
+		at := slices.IndexFunc(r.Restored, func(k Kept) bool {
+			return slices.ContainsFunc(m.Calls, func(c Call) bool { return slices.Contains(k.IDs, c.ID) })
+		})
+		if at >= 0 && !told[at] && len(r.Restored[at].Messages) > 0 {
+			told[at] = true
+			out = append(out, r.Restored[at].Messages...)
+			continue
+		}
+		out = append(out, *m)
+	}
+	return append(out, r.AddedMessages...)
 }
 
 // Mock is an answer that the request brings along.
@@ -110,17 +160,20 @@ type Message struct {
 	Parts  []Part  `json:"parts,omitempty"`  // content that is not one text; Text is then empty
 	Calls  []Call  `json:"calls,omitempty"`  // Assistant: the calls it made
 	Result *Result `json:"result,omitempty"` // ToolRole: what came of one call
+	Think  string  `json:"think,omitempty"`  // Assistant: the reasoning that came before, where the client sent it back as text
 	Extra  []byte  `json:"extra,omitempty"`  // Assistant: members to send back as they came, `"k":v,"l":w`, in Wire's terms
 	Wire   string  `json:"wire,omitempty"`   // the wire that Extra (and the calls' Extra) speak
 }
 
 // Part is one piece of content.
 type Part struct {
-	Kind      string `json:"kind"` // text | image | audio | resource | link
+	Kind      string `json:"kind"` // text | image | audio | file | resource | link
 	Text      string `json:"text,omitempty"`
 	MediaType string `json:"media_type,omitempty"`
 	Data      string `json:"data,omitempty"` // base64
 	URI       string `json:"uri,omitempty"`
+	Name      string `json:"name,omitempty"`   // file: its name
+	Detail    string `json:"detail,omitempty"` // image: low | high | auto
 }
 
 // Call is a model's wish to have a tool run. In a ToolCall event Arguments is the next fragment; ID and Name stand in
@@ -130,6 +183,9 @@ type Call struct {
 	Name      string `json:"name"`            // as offered
 	Arguments string `json:"arguments"`       // JSON text, as the model wrote it
 	Extra     []byte `json:"extra,omitempty"` // members of the call that no other field says, as they came
+	Label     string `json:"label,omitempty"` // with Tool and without Name: an earlier reply showed the call so; see Request.NameOf
+	Tool      string `json:"tool,omitempty"`
+	Approved  bool   `json:"-"` // the client has let it run
 }
 
 // Result is what came of a call. A tool's own failure is a Result too.
@@ -150,6 +206,9 @@ type Tool struct {
 	Name        string // as offered
 	Description string
 	Schema      []byte // JSON Schema of the arguments, as it came
+	Strict      *bool  // the caller's own word on strict schemas
+	ReadOnly    bool   // the server says that the tool changes nothing
+	Label       string // what the caller calls the server: the entry's server_label, else the server's name
 	Server      string // the server that runs it; empty for the caller's own
 	Tool        string // the server's own name for it
 	Ask         bool   // ours, but the client decides: a call is handed to it
@@ -201,7 +260,8 @@ type MCPEntry struct {
 	URL      string // server_url
 	Label    string // server_label
 	Allowed  []string
-	Filtered bool  // Allowed holds: an empty list then allows none
+	Filtered bool // Allowed holds: an empty list then allows none
+	Denied   []string
 	ReadOnly *bool // allowed_tools.read_only
 	Approval Approval
 	Headers  map[string]string
@@ -219,12 +279,4 @@ type Filter struct {
 	Names    []string
 	ReadOnly *bool
 	Set      bool // the filter was given
-}
-
-// Kept is the hidden part of a mixed turn: the messages that stand, for the model, where the client has one assistant
-// message with Calls. IDs are the ids of Calls.
-type Kept struct {
-	IDs      []string  `json:"ids"`
-	Calls    []Call    `json:"calls"`
-	Messages []Message `json:"messages"`
 }

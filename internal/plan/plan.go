@@ -49,7 +49,8 @@ type Caller struct {
 
 // Decoder reads the rest of a request, for those who must look inside. A wire.Door is one.
 type Decoder interface {
-	Decode(req *llm.Request) error
+	Decode(ctx context.Context, req *llm.Request) error
+	DecodeAll(ctx context.Context, req *llm.Request) error
 }
 
 // Plan returns the model that answers req. It sets what the way there depends on: Opaque, and what is put back into the
@@ -62,13 +63,13 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 	obs.From(ctx).Provider = target.Provider
 	entries, byKey := p.entries(c, req)
 	if len(entries) == 0 {
-		if err := p.restore(ctx, c, d, req); err != nil {
+		if err := p.restore(ctx, c, d, &target, req); err != nil {
 			return nil, err
 		}
 		req.Opaque = req.Raw.Wire != "" && req.Raw.Wire == target.Wire && req.Mock == nil
 		return model, nil
 	}
-	if err := decode(d, req); err != nil {
+	if err := decode(ctx, d, &target, req); err != nil {
 		return nil, err
 	}
 	if req.Params.N > 1 {
@@ -86,20 +87,24 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 	return &agent.Loop{Model: model, Tools: box, Errors: box.Errors(), Limits: p.Limits, Keeper: p.Keeper, Principal: c.Identity.Name, Log: p.Log}, nil
 }
 
-func decode(d Decoder, req *llm.Request) error {
-	if d == nil {
+// decode reads what is asked for: all of it when the target speaks another wire.
+func decode(ctx context.Context, d Decoder, t *Target, req *llm.Request) error {
+	switch {
+	case d == nil:
 		return nil
+	case req.Raw.Wire != t.Wire:
+		return d.DecodeAll(ctx, req)
 	}
-	return d.Decode(req)
+	return d.Decode(ctx, req)
 }
 
 // restore puts kept turns back into a conversation that names no server any more.
-func (p *Planner) restore(ctx context.Context, c Caller, d Decoder, req *llm.Request) error {
+func (p *Planner) restore(ctx context.Context, c Caller, d Decoder, t *Target, req *llm.Request) error {
 	if !p.Keeper.Holds(c.Identity.Name) {
 		return nil
 	}
 	probe := *req
-	if err := decode(d, &probe); err != nil {
+	if err := decode(ctx, d, t, &probe); err != nil {
 		return nil //nolint:nilerror // what cannot be read is the provider's to refuse
 	}
 	if err := agent.Restore(ctx, p.Keeper, c.Identity.Name, &probe); err != nil {

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"context"
 	"io"
 	"iter"
 	"net/http"
@@ -21,21 +22,41 @@ type Door interface {
 	// Name is the wire's name, the one in llm.Frame.
 	Name() string
 	Routes() []Route
-	// ReadRequest reads the envelope only: model, stream, mocks, and whether MCP servers are named. It keeps body.
-	ReadRequest(body []byte) (*llm.Request, error)
-	// Decode fills the fields that are nil after ReadRequest, for those who must look inside.
-	Decode(req *llm.Request) error
+	// ReadRequest reads the envelope only: model, stream, mocks, and whether MCP servers are named. It keeps body, and of h
+	// what an upstream of the same wire must see.
+	ReadRequest(h http.Header, body []byte) (*llm.Request, error)
+	// Decode reads what the tool loop must know, and puts what req refers to (req.Replies, req.Approvals) in its place.
+	// The conversation stays bytes.
+	Decode(ctx context.Context, req *llm.Request) error
+	// DecodeAll is Decode, and reads the conversation, the tools and all Params too: for a target of another wire.
+	DecodeAll(ctx context.Context, req *llm.Request) error
 	// WriteReply writes the whole reply, streamed or not as req says. An error is returned only while nothing has been
 	// written: the caller then answers with WriteError. Later errors are told in the stream's own form.
 	WriteReply(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error
 	WriteError(w http.ResponseWriter, err error)
 }
 
+// Archive is a Door whose replies clients may come back to by their ids: get them, delete them, cancel them, follow them.
+type Archive interface {
+	Door
+	// Collection is the path below which replies are found: "/v1/responses".
+	Collection() string
+}
+
+// Counter is a Door that says how large a request is without having it answered.
+type Counter interface {
+	Door
+	// CountRoute is where it is asked, and op what an upstream of the same wire calls it (llm.Request.Op).
+	CountRoute() (r Route, op string)
+	// AppendCount appends the answer for a request that DecodeAll has read, as an estimate.
+	AppendCount(dst []byte, req *llm.Request) []byte
+}
+
 // Upstream is the half of a wire that faces providers.
 type Upstream interface {
 	// Name is the wire's name, the one in llm.Frame.
 	Name() string
-	// Path is where requests go, below the provider's base URL: "/chat/completions".
+	// Path is where requests go, below the provider's base URL: "/chat/completions". llm.Request.Op comes behind it.
 	Path() string
 	// AppendRequest appends the body that is sent. A request of the same wire is edited, not rebuilt.
 	AppendRequest(dst []byte, req *llm.Request) ([]byte, error)

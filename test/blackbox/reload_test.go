@@ -53,8 +53,8 @@ func TestReload(t *testing.T) {
 	running.until("Hello")
 
 	tr.rewrite(func(s string) string {
-		at := strings.Index(s, "  u: ")
-		return strings.Replace(s[:at], "name: m,", "name: m2, model: m,", 1)
+		kept, _, _ := strings.Cut(s, "  u: ")
+		return strings.Replace(kept, "name: m,", "name: m2, model: m,", 1)
 	})
 	tr.reloaded(1)
 	tr.want(404, chat(""), "model_not_found")

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
@@ -19,7 +18,7 @@ func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 		}
 	}
 	body = append(body, `,"messages":[`...)
-	body = enc.messages(body, conversation(req), true)
+	body = enc.messages(body, req.Conversation(), true)
 	body = append(body, ']')
 	if n := len(req.AddedTools) + len(req.Tools); n > 0 && (req.ToolChoice != llm.ChoiceNone || !u.q.NoChoiceNone) {
 		body = enc.tools(append(body, `,"tools":[`...), req.AddedTools)
@@ -50,26 +49,4 @@ func (u *Upstream) buildChoice(body []byte, req *llm.Request) []byte {
 		body = append(body, `,"parallel_tool_calls":false`...)
 	}
 	return body
-}
-
-// conversation is the decoded messages with hidden turns put back, and what the rounds so far have added.
-func conversation(req *llm.Request) []llm.Message {
-	if len(req.Restored) == 0 && len(req.AddedMessages) == 0 {
-		return req.Messages
-	}
-	out := make([]llm.Message, 0, len(req.Messages)+len(req.AddedMessages))
-	told := make([]bool, len(req.Restored))
-	for i := range req.Messages {
-		m := &req.Messages[i]
-		at := slices.IndexFunc(req.Restored, func(k llm.Kept) bool {
-			return slices.ContainsFunc(m.Calls, func(c llm.Call) bool { return slices.Contains(k.IDs, c.ID) })
-		})
-		if at >= 0 && !told[at] && len(req.Restored[at].Messages) > 0 {
-			told[at] = true
-			out = append(out, req.Restored[at].Messages...)
-			continue
-		}
-		out = append(out, *m)
-	}
-	return append(out, req.AddedMessages...)
 }

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
@@ -12,7 +13,7 @@ import (
 
 // Decode reads what the tool loop must know: the names of the client's own tools, the controls, and the calls that the
 // conversation's assistant messages made. The messages themselves stay bytes.
-func (Door) Decode(req *llm.Request) error {
+func (Door) Decode(_ context.Context, req *llm.Request) error {
 	env, body := indexOf(req), req.Raw.Bytes
 	if tools := env.value(body, "tools"); !jsonedit.IsNull(tools) && jsonedit.Kind(tools) != '[' {
 		return fault.Invalidf("tools", "tools must be a list")
@@ -35,6 +36,9 @@ func (Door) Decode(req *llm.Request) error {
 	}
 	return nil
 }
+
+// DecodeAll reads the conversation too.
+func (d Door) DecodeAll(ctx context.Context, req *llm.Request) error { return d.Decode(ctx, req) }
 
 // readTools returns the client's own tools, by name: function and custom tools, and the old functions.
 func readTools(env *envelope, body []byte) []llm.Tool {

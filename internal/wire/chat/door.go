@@ -31,7 +31,7 @@ func (Door) Routes() []wire.Route {
 }
 
 // ReadRequest reads the envelope: model, stream, mocks, and the tool entries that name MCP servers.
-func (Door) ReadRequest(body []byte) (*llm.Request, error) {
+func (Door) ReadRequest(_ http.Header, body []byte) (*llm.Request, error) {
 	env, err := scan(body)
 	if err != nil {
 		return nil, err

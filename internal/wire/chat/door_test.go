@@ -102,7 +102,7 @@ func TestDoorReplies(t *testing.T) {
 		{name: "plain error", body: `{"model":"m"}`, err: fault.AfterTools(&fault.Error{Kind: fault.Refused, Status: 429, Code: "rate", Type: "rate_limit_error", Message: "slow down", RetryAfter: "3"}), events: twoRounds()[:9]},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			req, err := Door{}.ReadRequest([]byte(tt.body))
+			req, err := Door{}.ReadRequest(nil, []byte(tt.body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,7 +174,7 @@ func TestReadRequestRefuses(t *testing.T) {
 		{`{"model":"m","tools":[{"type":"mcp","headers":{"a":1}}]}`, "invalid_value", "tools[0].headers.a"},
 		{`{"model":"m","mock_tool_calls":[{}]}`, "invalid_value", "mock_tool_calls[0]"},
 	} {
-		_, err := Door{}.ReadRequest([]byte(tt.body))
+		_, err := Door{}.ReadRequest(nil, []byte(tt.body))
 		e := fault.From(err)
 		if err == nil || e.HTTPStatus() != 400 || e.Code != tt.code || e.Param != tt.param {
 			t.Errorf("%s: got %d %s %q (%v), want 400 %s %q", tt.body, e.HTTPStatus(), e.Code, e.Param, err, tt.code, tt.param)
@@ -211,9 +211,9 @@ func TestDecodeReadsTheControls(t *testing.T) {
 		},
 		{`{"model":"m","messages":[],"tools":[{"type":"mcp","allowed_tools":[]}]}`, llm.Params{MaxCalls: -1}, []llm.MCPEntry{{Param: "tools[0]", Allowed: []string{}, Filtered: true}}},
 	} {
-		req, err := Door{}.ReadRequest([]byte(tt.body))
+		req, err := Door{}.ReadRequest(nil, []byte(tt.body))
 		if err == nil {
-			err = Door{}.Decode(req)
+			err = Door{}.Decode(t.Context(), req)
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", tt.body, err)

@@ -19,7 +19,7 @@ import (
 // asked reads body as a client's request.
 func asked(tb testing.TB, body string) *llm.Request {
 	tb.Helper()
-	req, err := Door{}.ReadRequest([]byte(body))
+	req, err := Door{}.ReadRequest(nil, []byte(body))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func FuzzAppendRequest(f *testing.F) {
 	f.Add(`{"tools":[{"type":"mcp"},{"type":"function"}],"model":"m","stream":true,"stream_options":{"x":1},"tool_choice":"required","z":[1e3]}`)
 	f.Add(`{"messages":[{"role":"assistant","content":null,"provider_specific_fields":{"mcp_errors":[]},"tool_calls":[{"id":"a"}]},{"role":"tool","tool_call_id":"a"}],"model":"x","mock_response":null}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		req, err := Door{}.ReadRequest([]byte(body))
+		req, err := Door{}.ReadRequest(nil, []byte(body))
 		if err != nil {
 			return
 		}

@@ -3,6 +3,7 @@ package wiretest
 import (
 	"errors"
 	"iter"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -22,21 +23,21 @@ func Door(t *testing.T, d wire.Door, good string) {
 	}
 	t.Run("bad bodies", func(t *testing.T) {
 		for _, body := range []string{"", "{", "[]", "null", `"x"`, good + "x", "\xef\xbb\xbf" + good, `{"model":1}`} {
-			_, err := d.ReadRequest([]byte(body))
+			_, err := d.ReadRequest(http.Header{}, []byte(body))
 			if e, ok := errors.AsType[*fault.Error](err); !ok || e.Kind != fault.Invalid || e.Code == "" || e.Message == "" {
 				t.Errorf("%q: %v", body, err)
 			}
 		}
 	})
 	t.Run("good body", func(t *testing.T) {
-		req, err := d.ReadRequest([]byte(good))
+		req, err := d.ReadRequest(http.Header{}, []byte(good))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if req.Raw.Wire != d.Name() || string(req.Raw.Bytes) != good || req.Model == "" {
 			t.Errorf("request %+v", req)
 		}
-		if err := d.Decode(req); err != nil {
+		if err := d.Decode(t.Context(), req); err != nil {
 			t.Error(err)
 		}
 	})
@@ -71,7 +72,7 @@ func doorErrors(t *testing.T, d wire.Door) {
 func doorReplies(t *testing.T, d wire.Door, good string) {
 	t.Helper()
 	read := func() *llm.Request {
-		req, err := d.ReadRequest([]byte(good))
+		req, err := d.ReadRequest(http.Header{}, []byte(good))
 		if err != nil {
 			t.Fatal(err)
 		}
