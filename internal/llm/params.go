@@ -1,0 +1,53 @@
+package llm
+
+// Params are the controls of a request that more than its wire must know. The first ones are the loop's, and every Decode
+// fills them. The others are for wires that the request did not come over, and only DecodeAll fills them: a codec of the
+// same wire has the client's bytes.
+type Params struct {
+	N          int    // replies asked for; 0 when not said
+	JSON       bool   // the answer must be a JSON document
+	ForcedTool bool   // the tool choice demands a call
+	OneByOne   bool   // parallel_tool_calls: false
+	MaxCalls   int    // max_tool_calls; -1 when not said
+	PastCalls  []Call // the calls that the conversation's assistant messages made
+	Shows      bool   // the client sees our calls with their results and sends them back: no hidden halves are kept
+	Asks       bool   // the dialect has a word for the question whether a call may run
+	Pauses     bool   // the dialect has a word for a reply that a limit stopped and that the client may have continued
+
+	MaxOutput        int64  // tokens of the answer; 0 when not said
+	Temperature      []byte // numbers as the client wrote them; nil when not said
+	TopP             []byte
+	TopK             []byte
+	FrequencyPenalty []byte
+	PresencePenalty  []byte
+	Seed             []byte
+	TopLogprobs      []byte // nil: none are asked for
+	Stop             []string
+	Choice           ToolChoice
+	Format           *Format // of the answer; nil: text
+	Effort           string  // of the reasoning: none | minimal | low | medium | high | xhigh | max; empty when not said
+	ThinkTokens      int64   // budget of the reasoning; 0 when not said
+	Verbosity        string  // low | medium | high
+	User             string  // the end user, for the provider's abuse checks
+	ServiceTier      string
+	CacheKey         string
+	// Left are the members that no field has a word for and that change what is answered, by name. A target of another wire
+	// cannot be asked for them.
+	Left []string
+}
+
+// ToolChoice says whether the model is to call tools, and which.
+type ToolChoice struct {
+	Mode    string   // auto | none | required | tool; empty when not said
+	Name    string   // tool: the function, as offered
+	Label   string   // tool: the server's label, where one of ours is meant; Name is then the server's own name, or empty for any of its tools
+	Allowed []string // auto and required: the only ones that may be called, as offered; nil: all
+}
+
+// Format is the form that an answer must have.
+type Format struct {
+	Name        string
+	Description string
+	Schema      []byte // nil: any JSON object
+	Strict      *bool
+}
