@@ -50,7 +50,7 @@ func (Door) ReadRequest(_ http.Header, body []byte) (*llm.Request, error) {
 	if req.Stream, err = boolean(env.value(body, "stream"), "stream"); err != nil {
 		return nil, err
 	}
-	if req.MCP, err = readEntries(env.value(body, "tools")); err != nil {
+	if req.MCP, err = wire.MCPEntries(env.value(body, "tools"), nil); err != nil {
 		return nil, err
 	}
 	req.Mock, err = readMock(env, body)
@@ -107,61 +107,11 @@ func readCall(c []byte) (llm.Call, bool) {
 }
 
 // WriteError answers with err in the wire's form, `{"error":{"message","type","param","code"}}`.
-func (Door) WriteError(w http.ResponseWriter, err error) {
-	e := fault.From(err)
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	if e.RetryAfter != "" {
-		h.Set("Retry-After", e.RetryAfter)
-	}
-	if e.Final {
-		h.Set("X-Should-Retry", "false")
-	}
-	if e.Kind == fault.Unauthenticated {
-		h.Set("WWW-Authenticate", "Bearer")
-	}
-	w.WriteHeader(e.HTTPStatus())
-	_, _ = w.Write(append(appendError(nil, e), '\n'))
-}
-
-func appendError(dst []byte, e *fault.Error) []byte {
-	kind := e.Type
-	if kind == "" {
-		kind = typeOf(e.HTTPStatus())
-	}
-	dst = append(dst, `{"error":{"message":`...)
-	dst = jsonedit.AppendQuote(dst, e.Message)
-	dst = append(dst, `,"type":`...)
-	dst = jsonedit.AppendQuote(dst, kind)
-	dst = append(dst, `,"param":`...)
-	dst = appendStringOrNull(dst, e.Param)
-	dst = append(dst, `,"code":`...)
-	dst = appendStringOrNull(dst, e.Code)
-	return append(dst, `}}`...)
-}
+func (Door) WriteError(w http.ResponseWriter, err error) { wire.WriteOpenAIError(w, err) }
 
 func appendStringOrNull(dst []byte, s string) []byte {
 	if s == "" {
 		return append(dst, "null"...)
 	}
 	return jsonedit.AppendQuote(dst, s)
-}
-
-// typeOf is the word that OpenAI's API uses for a class of errors.
-func typeOf(status int) string {
-	switch {
-	case status == http.StatusUnauthorized:
-		return "authentication_error"
-	case status == http.StatusForbidden:
-		return "permission_error"
-	case status == http.StatusTooManyRequests:
-		return "rate_limit_error"
-	case status == http.StatusGatewayTimeout:
-		return "timeout_error"
-	case status == http.StatusFailedDependency:
-		return "external_connector_error"
-	case status < http.StatusInternalServerError:
-		return "invalid_request_error"
-	}
-	return "server_error"
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 const defaultKeepAlive = 15 * time.Second
@@ -81,7 +82,7 @@ func breakOff(w http.ResponseWriter, err error) {
 	if !isStream(w.Header().Get("Content-Type")) {
 		panic(http.ErrAbortHandler)
 	}
-	_, _ = w.Write(append(appendError([]byte("data: "), e), "\n\ndata: [DONE]\n\n"...))
+	_, _ = w.Write(append(wire.AppendOpenAIError([]byte("data: "), e), "\n\ndata: [DONE]\n\n"...))
 }
 
 func isStream(contentType string) bool {

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/sse"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // stream writes a reply as chunks: one id, one role, text as it comes, one finish reason, usage last, [DONE]. What official
@@ -287,7 +288,7 @@ func (s *stream) abort(err error) {
 	if len(s.rec.results) > 0 && s.req.Show != llm.ShowHidden {
 		s.chunk(llm.Extra{}, "", s.doneFields)
 	}
-	s.send(appendError(s.buf[:0], fault.From(err)))
+	s.send(wire.AppendOpenAIError(s.buf[:0], fault.From(err)))
 	s.send(append(s.buf[:0], "[DONE]"...))
 }
 
