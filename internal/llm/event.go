@@ -35,19 +35,20 @@ func (k Kind) String() string {
 
 // Event is one piece of a reply: either bytes (Opaque) or meaning, never both.
 type Event struct {
-	Kind   Kind
-	Index  int // ToolCall: the call's place in its turn, from 0 without gaps
-	Text   string
-	Call   Call
-	Ours   bool
-	Result *Result
-	Note   *Notice
-	Head   *Head
-	Stop   string
-	Usage  *Usage
-	Extra  Extra
-	Raw    []byte
-	More   bool // another event follows without waiting for the model: a writer may put off its flush until then
+	Kind    Kind
+	Index   int // ToolCall: the call's place in its turn, from 0 without gaps
+	Text    string
+	Call    Call
+	Ours    bool
+	Result  *Result
+	Note    *Notice
+	Pending *Pending
+	Head    *Head
+	Stop    string
+	Usage   *Usage
+	Extra   Extra
+	Raw     []byte
+	More    bool // another event follows without waiting for the model: a writer may put off its flush until then
 }
 
 // Head is what a turn says about itself when it starts.
