@@ -29,7 +29,7 @@ func (r *run) run(ctx context.Context, calls []llm.Call, yield func(llm.Event, e
 	wait := r.start(toolCtx, &wg, calls, results)
 	for i := range calls {
 		wait(i)
-		results[i].Round = r.round
+		results[i].Round = max(r.round, 1)
 		if results[i].Tool == "" { // no call was made
 			results[i].Server, results[i].Tool = r.where(results[i].Name)
 		}
@@ -141,17 +141,27 @@ func (r *run) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func (r *run) started(c *llm.Call) *llm.Notice {
-	n := &llm.Notice{Started: c, Round: r.round}
-	n.Server, n.Tool = r.where(c.Name)
+	n := &llm.Notice{Started: c, Round: max(r.round, 1), Asked: r.asked[c.ID]}
+	if t := r.tool(c.Name); t != nil {
+		n.Server, n.Tool, n.Label = t.Server, t.Tool, t.Label
+	}
 	return n
 }
 
 // where returns the server of an offered tool and the tool's own name there.
 func (r *run) where(name string) (server, tool string) {
-	for i := range r.offered {
-		if r.offered[i].Name == name {
-			return r.offered[i].Server, r.offered[i].Tool
-		}
+	if t := r.tool(name); t != nil {
+		return t.Server, t.Tool
 	}
 	return "", ""
+}
+
+// tool returns the tool that is offered under a name, or nil.
+func (r *run) tool(name string) *llm.Tool {
+	for i := range r.offered {
+		if r.offered[i].Name == name {
+			return &r.offered[i]
+		}
+	}
+	return nil
 }

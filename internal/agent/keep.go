@@ -23,8 +23,8 @@ type Keeper interface {
 
 // keep puts away what the client does not see of a conversation that goes on with its answers to its own calls.
 func (r *run) keep(ctx context.Context, t *turn, results []llm.Result) {
-	mine := t.clients()
-	if len(mine) == 0 || (len(r.added) == 0 && len(results) == 0) || r.loop.Keeper == nil {
+	mine := t.calls(clients)
+	if len(mine) == 0 || r.req.Params.Shows || (len(r.added) == 0 && len(results) == 0) || r.loop.Keeper == nil {
 		return
 	}
 	r.add(t, results)

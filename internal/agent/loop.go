@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/obs"
 )
@@ -34,30 +33,35 @@ func (l *Loop) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Eve
 		if !yield(llm.Event{Kind: llm.Note, Note: &llm.Notice{Tools: r.offered, Errors: l.Errors}}, nil) {
 			return
 		}
+		if !r.answer(ctx, yield) {
+			return
+		}
 		for {
 			turn, ok := r.ask(ctx, yield)
 			if !ok {
 				return
 			}
-			ours := turn.ours()
+			ours := turn.calls(runs)
 			switch {
 			case len(ours) == 0 || r.last:
-				r.keep(ctx, turn, refused(ours))
-				yield(r.finish(turn), nil)
+				r.close(ctx, turn, refused(ours), yield)
 				return
-			case !turn.mixed() && !yield(llm.Event{Kind: llm.TurnEnd, Stop: turn.stop, Usage: turn.usage}, nil):
+			case !turn.shared() && !yield(llm.Event{Kind: llm.TurnEnd, Stop: turn.stop, Usage: turn.usage}, nil):
 				return
 			}
 			results, ok := r.run(ctx, ours, yield)
 			if !ok {
 				return
 			}
-			if turn.mixed() {
-				r.keep(ctx, turn, results)
-				yield(r.finish(turn), nil)
+			if turn.shared() {
+				r.close(ctx, turn, results, yield)
 				return
 			}
 			r.add(turn, results)
+			if r.req.Params.Pauses && r.spent(time.Now()) {
+				yield(llm.Event{Kind: llm.End, Stop: llm.StopPause}, nil)
+				return
+			}
 		}
 	}
 }
@@ -68,10 +72,7 @@ func (r *run) ask(ctx context.Context, yield func(llm.Event, error) bool) (*turn
 	t := r.newTurn()
 	for ev, err := range r.loop.Model.Generate(ctx, r.next()) {
 		if err != nil {
-			if r.ran {
-				err = fault.AfterTools(err)
-			}
-			yield(llm.Event{}, err)
+			yield(llm.Event{}, r.final(err))
 			return nil, false
 		}
 		if t.take(&ev) && !yield(ev, nil) {
@@ -104,14 +105,21 @@ func (r *run) next() *llm.Request {
 	return &req
 }
 
-// finish closes the reply. A model that calls tools although it may not any more has run into the limit.
-func (r *run) finish(t *turn) llm.Event {
+// close ends the reply with what the client must know: the questions to it, and why the model stopped. A model that calls
+// tools although it may not any more has run into the limit.
+func (r *run) close(ctx context.Context, t *turn, results []llm.Result, yield func(llm.Event, error) bool) {
+	r.keep(ctx, t, results)
+	if !r.last && !r.question(ctx, t, yield) {
+		return
+	}
 	stop := t.stop
 	switch {
 	case t.toClient > 0 && stop == llm.StopDone:
 		stop = llm.StopTools
-	case r.last && t.toClient == 0 && len(t.calls) > 0:
+	case t.toClient == 0 && r.last && len(t.made) > 0:
 		stop = llm.StopLength
+	case t.toClient == 0 && len(t.made) > 0:
+		stop = llm.StopDone
 	}
-	return llm.Event{Kind: llm.End, Stop: stop, Usage: t.usage}
+	yield(llm.Event{Kind: llm.End, Stop: stop, Usage: t.usage}, nil)
 }

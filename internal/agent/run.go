@@ -21,9 +21,10 @@ type run struct {
 	loop    *Loop
 	req     *llm.Request
 	offered []llm.Tool
-	names   map[string]bool // known names: true for those that run without asking, false for those that the client decides about
-	auto    bool            // there is one that runs without asking
-	ids     map[string]bool // call ids so far
+	names   map[string]owner  // of the tools that are known
+	serves  bool              // there is a tool whose calls are not the client's
+	ids     map[string]bool   // call ids so far
+	asked   map[string]string // calls that the client has let run, and the questions that they were
 
 	added    []llm.Message
 	round    int // of the model, from 1
@@ -36,7 +37,7 @@ type run struct {
 
 func (l *Loop) begin(req *llm.Request) *run {
 	r := &run{loop: l, offered: l.Tools.Tools(), maxCalls: l.Limits.Calls}
-	r.names = make(map[string]bool, len(r.offered)+len(req.Tools))
+	r.names = make(map[string]owner, len(r.offered)+len(req.Tools))
 	if n := req.Params.MaxCalls; n >= 0 && (r.maxCalls == 0 || n < r.maxCalls) {
 		r.maxCalls = n
 		r.last = n == 0
@@ -44,12 +45,20 @@ func (l *Loop) begin(req *llm.Request) *run {
 	if l.Limits.Wall > 0 {
 		r.deadline = time.Now().Add(l.Limits.Wall)
 	}
-	for _, t := range r.offered {
-		r.names[t.Name] = !t.Ask
-		r.auto = r.auto || !t.Ask
+	asking := clients
+	if req.Params.Asks && req.Approvals != nil {
+		asking = asks
+	}
+	for i := range r.offered {
+		o := runs
+		if r.offered[i].Ask {
+			o = asking
+		}
+		r.names[r.offered[i].Name] = o
+		r.serves = r.serves || o != clients
 	}
 	for _, t := range req.Tools {
-		r.names[t.Name] = false
+		r.names[t.Name] = clients
 	}
 	own := *req
 	own.AddedTools = r.offered
@@ -57,11 +66,23 @@ func (l *Loop) begin(req *llm.Request) *run {
 	return r
 }
 
-// owns reports whether the gateway answers a call: its own tools, and names that nobody knows, which get an error for a
-// result. When nothing runs without asking, every call is the client's.
-func (r *run) owns(name string) bool {
-	mine, known := r.names[name]
-	return mine || !known && r.auto
+// owner says who answers a call.
+type owner int
+
+const (
+	clients owner = iota // the client does
+	runs                 // the gateway runs it
+	asks                 // the gateway runs it when the client has let it
+)
+
+// owner returns who answers calls of a name. A name that nobody knows gets an error for a result; when all tools are the
+// client's, so is every call.
+func (r *run) owner(name string) owner {
+	o, known := r.names[name]
+	if !known && r.serves {
+		return runs
+	}
+	return o
 }
 
 // spent reports whether a limit is reached, so that the coming round must answer.
@@ -96,9 +117,5 @@ func (r *run) addResults(results []llm.Result) {
 
 // broken is the error of a model that ended its reply without saying so.
 func (r *run) broken() error {
-	err := error(&fault.Error{Kind: fault.Upstream, Op: "agent.ask", Code: "upstream_error", Message: "the model's reply ended before it was complete"})
-	if r.ran {
-		err = fault.AfterTools(err)
-	}
-	return err
+	return r.final(&fault.Error{Kind: fault.Upstream, Op: "agent.ask", Code: "upstream_error", Message: "the model's reply ended before it was complete"})
 }

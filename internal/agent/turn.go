@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 type turn struct {
 	r        *run
 	text     strings.Builder
-	calls    []*call
+	made     []*call
 	extras   [][]byte
 	wire     string
 	toClient int
@@ -24,7 +25,7 @@ type turn struct {
 type call struct {
 	llm.Call
 	args  strings.Builder
-	ours  bool
+	owner owner
 	index int // as the client counts: its own calls from 0
 }
 
@@ -55,18 +56,18 @@ func (t *turn) take(ev *llm.Event) bool {
 }
 
 func (t *turn) takeCall(ev *llm.Event) {
-	for ev.Index >= len(t.calls) {
-		t.calls = append(t.calls, nil)
+	for ev.Index >= len(t.made) {
+		t.made = append(t.made, nil)
 	}
-	c := t.calls[ev.Index]
+	c := t.made[ev.Index]
 	if c == nil {
 		c = t.open(ev)
-		t.calls[ev.Index] = c
+		t.made[ev.Index] = c
 	}
 	c.args.WriteString(ev.Call.Arguments)
 	c.Extra = append(c.Extra, ev.Call.Extra...)
-	ev.Ours = c.ours
-	if !c.ours {
+	ev.Ours = c.owner != clients
+	if !ev.Ours {
 		ev.Index = c.index
 	}
 }
@@ -74,7 +75,7 @@ func (t *turn) takeCall(ev *llm.Event) {
 // open meets a call for the first time and decides whose it is. A call id that an earlier round had is changed, since
 // some providers count from 0 in every reply.
 func (t *turn) open(ev *llm.Event) *call {
-	c := &call{Call: llm.Call{ID: strings.Clone(ev.Call.ID), Name: strings.Clone(ev.Call.Name)}, ours: t.r.owns(ev.Call.Name)}
+	c := &call{Call: llm.Call{ID: strings.Clone(ev.Call.ID), Name: strings.Clone(ev.Call.Name)}, owner: t.r.owner(ev.Call.Name)}
 	for n, id := 2, c.ID; t.r.ids[c.ID]; n++ {
 		c.ID = id + "_" + strconv.Itoa(n)
 	}
@@ -83,7 +84,7 @@ func (t *turn) open(ev *llm.Event) *call {
 	}
 	t.r.ids[c.ID] = true
 	ev.Call.ID = c.ID
-	if !c.ours {
+	if c.owner == clients {
 		c.index = t.toClient
 		t.toClient++
 	}
@@ -93,7 +94,7 @@ func (t *turn) open(ev *llm.Event) *call {
 // all returns the calls of the turn, complete.
 func (t *turn) all() []llm.Call {
 	var out []llm.Call
-	for _, c := range t.calls {
+	for _, c := range t.made {
 		if c != nil {
 			out = append(out, c.complete())
 		}
@@ -101,22 +102,11 @@ func (t *turn) all() []llm.Call {
 	return out
 }
 
-// ours returns the calls that the gateway runs.
-func (t *turn) ours() []llm.Call {
+// calls returns the calls of one owner, complete.
+func (t *turn) calls(o owner) []llm.Call {
 	var out []llm.Call
-	for _, c := range t.calls {
-		if c != nil && c.ours {
-			out = append(out, c.complete())
-		}
-	}
-	return out
-}
-
-// clients returns the calls that go to the client.
-func (t *turn) clients() []llm.Call {
-	var out []llm.Call
-	for _, c := range t.calls {
-		if c != nil && !c.ours {
+	for _, c := range t.made {
+		if c != nil && c.owner == o {
 			out = append(out, c.complete())
 		}
 	}
@@ -129,8 +119,10 @@ func (c *call) complete() llm.Call {
 	return out
 }
 
-// mixed reports whether the turn has calls for both sides.
-func (t *turn) mixed() bool { return t.toClient > 0 && t.toClient < len(t.calls) }
+// shared reports whether the client must answer some of the turn's calls before the model can go on.
+func (t *turn) shared() bool {
+	return slices.ContainsFunc(t.made, func(c *call) bool { return c != nil && c.owner != runs })
+}
 
 // message is the turn as the model must see it again.
 func (t *turn) message() llm.Message {

@@ -38,7 +38,7 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 	if !Admit(b.access, &p.server, r.tool, args) {
 		return unknownTool(call.Name)
 	}
-	if r.ask {
+	if r.ask && !call.Approved {
 		return failed(r, "this call needs the client's approval; the tool was not called")
 	}
 	limit := int(b.c.resultBytes.Load())

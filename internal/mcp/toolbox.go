@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,7 +143,7 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, own []llm.Tool) {
 	b.tools, b.routes, b.table = make([]llm.Tool, 0, n), make([]route, 0, n), make(map[string]int, n)
 	for i, k := range picks {
 		if err := lists[i].err; err != nil {
-			b.errors = append(b.errors, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err)})
+			b.errors = append(b.errors, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err), Label: cmp.Or(k.entries[0].Label, k.pool.server.Name)})
 			continue
 		}
 		for j := range lists[i].list.tools {
@@ -176,7 +177,10 @@ func (b *Toolbox) add(k *pick, t *listed, taken names) {
 	if i < 0 {
 		return
 	}
-	tool := llm.Tool{Name: taken.take(t.offered), Description: t.Description, Schema: t.schema, Server: s.Name, Tool: t.Name, Ask: asks(&k.entries[i].Approval, t), Forms: t.forms}
+	tool := llm.Tool{
+		Name: taken.take(t.offered), Description: t.Description, Schema: t.schema, ReadOnly: t.ReadOnly, Forms: t.forms,
+		Label: cmp.Or(k.entries[i].Label, s.Name), Server: s.Name, Tool: t.Name, Ask: asks(&k.entries[i].Approval, t),
+	}
 	b.tools = append(b.tools, tool)
 	b.table[tool.Name] = len(b.routes)
 	b.routes = append(b.routes, route{pool: k.pool, session: k.session, call: k.call, tool: t.Name, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask})
@@ -187,7 +191,7 @@ func allows(e *llm.MCPEntry, t *listed) bool {
 	if e.ReadOnly != nil && *e.ReadOnly != t.ReadOnly {
 		return false
 	}
-	return !e.Filtered || named(e.Allowed, t)
+	return !named(e.Denied, t) && (!e.Filtered || named(e.Allowed, t))
 }
 
 func named(list []string, t *listed) bool {
