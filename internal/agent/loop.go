@@ -58,7 +58,7 @@ func (l *Loop) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Eve
 				return
 			}
 			r.add(turn, results)
-			if r.req.Params.Pauses && r.spent(time.Now()) {
+			if r.req.Params.Pauses && r.spent(r.round+1, time.Now()) {
 				yield(llm.Event{Kind: llm.End, Stop: llm.StopPause}, nil)
 				return
 			}
@@ -94,7 +94,7 @@ func (r *run) next() *llm.Request {
 	req := *r.req
 	req.AddedMessages = r.added
 	switch {
-	case !r.last && r.spent(time.Now()):
+	case !r.last && r.spent(r.round, time.Now()):
 		r.last = true
 		fallthrough
 	case r.last:

@@ -85,12 +85,12 @@ func (r *run) owner(name string) owner {
 	return o
 }
 
-// spent reports whether a limit is reached, so that the coming round must answer.
-func (r *run) spent(now time.Time) bool {
+// spent reports whether a limit is reached, so that the given round must answer.
+func (r *run) spent(round int, now time.Time) bool {
 	l := r.loop.Limits
 	reason := ""
 	switch {
-	case l.Rounds > 0 && r.round > l.Rounds:
+	case l.Rounds > 0 && round > l.Rounds:
 		reason = fmt.Sprintf("%d tool rounds", l.Rounds)
 	case r.maxCalls > 0 && r.calls >= r.maxCalls:
 		reason = fmt.Sprintf("%d tool calls", r.maxCalls)
@@ -99,7 +99,7 @@ func (r *run) spent(now time.Time) bool {
 	default:
 		return false
 	}
-	r.loop.Log.Info("tool loop reached its limit; the model is asked for its answer", "limit", reason, "round", r.round)
+	r.loop.Log.Info("the tool loop has reached its limit and ends", "limit", reason, "round", round)
 	return true
 }
 
