@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // maxCalls bounds the calls of one reply.
@@ -29,7 +30,7 @@ type call struct {
 	name  string
 	args  []byte
 	extra []byte
-	text  joiner
+	text  wire.Joiner
 	open  bool // told of
 	at    int  // the index that events tell
 	chunk int  // the chunk that its last piece was in
@@ -275,7 +276,7 @@ func (cs *calls) taken(c *call, id string) bool {
 // close tells of the calls that are still held back. A call that got no name cannot be made: empty ones are dropped.
 func (cs *calls) close() {
 	for _, c := range cs.list {
-		if s := c.text.rest(); s != "" {
+		if s := c.text.Rest(); s != "" {
 			c.args = append(c.args, s...)
 			if c.open {
 				cs.tell(c, s)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // normaliser makes one stream of what providers send: it takes chunks, or one whole completion, and yields events in the
@@ -22,7 +23,7 @@ type normaliser struct {
 	usage []byte
 	calls calls
 
-	text, think joiner
+	text, think wire.Joiner
 	sent        map[string]string // top-level members as they were told last
 
 	before, behind []byte // of the choices in the last chunk that was read whole
@@ -318,11 +319,11 @@ func (n *normaliser) content(v []byte) {
 	}
 }
 
-func (n *normaliser) decode(j *joiner, lit []byte) string {
+func (n *normaliser) decode(j *wire.Joiner, lit []byte) string {
 	if jsonedit.IsNull(lit) {
 		return ""
 	}
-	s, ok := j.add(lit)
+	s, ok := j.Add(lit)
 	if !ok {
 		n.fail(broken("the provider sent a text that is not a JSON string"))
 	}
@@ -378,10 +379,10 @@ func (n *normaliser) end(marked bool) {
 		n.fail(unfinished())
 		return
 	}
-	if s := n.think.rest(); s != "" {
+	if s := n.think.Rest(); s != "" {
 		n.emit(llm.Event{Kind: llm.Thinking, Text: s})
 	}
-	if s := n.text.rest(); s != "" {
+	if s := n.text.Rest(); s != "" {
 		n.emit(llm.Event{Kind: llm.Text, Text: s})
 	}
 	n.calls.close()

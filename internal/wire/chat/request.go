@@ -3,7 +3,6 @@ package chat
 import (
 	"bytes"
 	"cmp"
-	"slices"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
@@ -182,34 +181,11 @@ func (ed *editor) rewrites(list []byte) bool {
 	return len(ed.req.Restored) > 0 || q.CallIDLen > 0 || q.ContentRequired || ed.looped() && bytes.Contains(list, []byte(vendorField))
 }
 
-// fitParams leaves out the members that the provider refuses and renames those that it knows by another name. A member
-// whose new name is taken already is left out.
+// fitParams fits the members to what the provider takes.
 func (u *Upstream) fitParams(body []byte) ([]byte, bool, error) {
-	if u.params == nil {
-		return body, false, nil
-	}
-	obj, err := jsonedit.Scan(body, u.params)
+	out, changed, err := u.params.Fit(body)
 	if err != nil {
 		return nil, false, scanFault(err)
 	}
-	var edits []jsonedit.Edit
-	for _, name := range u.q.DropParams {
-		if obj.Value(name).Found() {
-			edits = obj.Delete(edits, body, name)
-		}
-	}
-	for from, to := range u.q.RenameParams {
-		member := obj.Member(from)
-		switch {
-		case !member.Found() || slices.Contains(u.q.DropParams, from):
-		case obj.Value(to).Found():
-			edits = obj.Delete(edits, body, from)
-		default:
-			edits = append(edits, jsonedit.Edit{Start: member.Start + 1, End: member.Start + 1 + len(from), Text: []byte(to)})
-		}
-	}
-	if len(edits) == 0 {
-		return body, false, nil
-	}
-	return jsonedit.Apply(nil, body, edits), true, nil
+	return out, changed, nil
 }

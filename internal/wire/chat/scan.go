@@ -1,11 +1,9 @@
 package chat
 
 import (
-	"errors"
-
-	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // keys are the members of a request that the gateway acts on.
@@ -27,12 +25,7 @@ func scan(body []byte) (*envelope, error) {
 	return &envelope{obj}, nil
 }
 
-func scanFault(err error) error {
-	if a, ok := errors.AsType[*jsonedit.AmbiguousError](err); ok {
-		return &fault.Error{Kind: fault.Invalid, Op: "chat.scan", Code: "ambiguous_json", Param: a.Key, Message: "the body can be read in two ways: " + a.Error()}
-	}
-	return &fault.Error{Kind: fault.Invalid, Op: "chat.scan", Code: "invalid_json", Message: "the body is not one JSON object: " + err.Error()}
-}
+func scanFault(err error) error { return wire.ScanFault("chat.scan", err) }
 
 // indexOf returns the envelope of a request of this wire. One that did not pass [Door.ReadRequest] is scanned here; where
 // that fails, nothing is found.

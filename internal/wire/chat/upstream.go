@@ -3,13 +3,9 @@ package chat
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"iter"
-	"strings"
-	"sync"
 
-	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/wire"
 )
@@ -17,44 +13,20 @@ import (
 // Upstream is the half of the chat wire that faces providers. It keeps nothing between requests and may be shared.
 type Upstream struct {
 	q      wire.Quirks
-	params *jsonedit.Keys // the members that q drops or renames; nil for none
-	newID  func() string  // makes up the random part of ids that a provider left out
-	rooms  sync.Pool      // *room
+	params *wire.Params
+	newID  func() string // makes up the random part of ids that a provider left out
+	relay  wire.Relay
 }
 
 var _ wire.Upstream = (*Upstream)(nil)
 
 // NewUpstream returns the codec for a provider with these quirks.
 func NewUpstream(q wire.Quirks) (*Upstream, error) {
-	u := &Upstream{q: q, newID: randomID}
-	var names []string
-	add := func(name string) {
-		for _, n := range names {
-			if strings.EqualFold(n, name) {
-				return
-			}
-		}
-		names = append(names, name)
+	params, err := wire.NewParams(&q)
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range q.DropParams {
-		add(name)
-	}
-	for from, to := range q.RenameParams {
-		add(from)
-		add(to)
-	}
-	for _, name := range names {
-		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" {
-			return nil, fmt.Errorf("chat: %q is not the name of a parameter", name)
-		}
-	}
-	if len(names) > 32 {
-		return nil, fmt.Errorf("chat: %d parameters to drop or rename are too many", len(names))
-	}
-	if len(names) > 0 {
-		u.params = jsonedit.NewKeys(names...)
-	}
-	return u, nil
+	return &Upstream{q: q, params: params, newID: randomID}, nil
 }
 
 // Name is the wire's name.

@@ -1,4 +1,4 @@
-package chat
+package wire
 
 import (
 	"strconv"
@@ -7,12 +7,12 @@ import (
 	"github.com/fairlead/fairlead/internal/jsonedit"
 )
 
-// joiner decodes a text that comes in several JSON string literals. A character that is cut in two, as half a surrogate
+// Joiner decodes a text that comes in several JSON string literals. A character that is cut in two, as half a surrogate
 // pair or as a part of its UTF-8 bytes, is held until the rest is there.
-type joiner struct{ held []byte }
+type Joiner struct{ held []byte }
 
-// add returns the text of the next literal, and false if it is no string.
-func (j *joiner) add(lit []byte) (string, bool) {
+// Add returns the text of the next literal, and false if it is no string.
+func (j *Joiner) Add(lit []byte) (string, bool) {
 	if jsonedit.Kind(lit) != '"' {
 		return "", false
 	}
@@ -27,8 +27,8 @@ func (j *joiner) add(lit []byte) (string, bool) {
 	return s, ok
 }
 
-// rest returns what stands for a character whose second half never came.
-func (j *joiner) rest() string {
+// Rest returns what stands for a character whose second half never came.
+func (j *Joiner) Rest() string {
 	if len(j.held) == 0 {
 		return ""
 	}
