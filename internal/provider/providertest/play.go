@@ -17,12 +17,14 @@ const created = 1748736000
 
 // player plays one step to one client.
 type player struct {
-	w    http.ResponseWriter
-	r    *http.Request
-	req  *Request
-	s    Step
-	stop <-chan struct{} // the server closes
-	sent bool
+	w      http.ResponseWriter
+	r      *http.Request
+	req    *Request
+	s      Step
+	stop   <-chan struct{} // the server closes
+	d      *dialect
+	server *Server
+	sent   bool
 }
 
 func (p *player) play() {
@@ -32,9 +34,9 @@ func (p *player) play() {
 	case p.s.body != nil:
 		p.verbatim()
 	case p.req.Stream:
-		p.stream()
+		p.d.stream(p)
 	default:
-		p.plain()
+		p.d.plain(p)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 
 // Request is what the model was asked.
 type Request struct {
-	N            int // from 1
+	N            int    // from 1
+	Wire         string // the wire that it came over: "chat", "responses"
 	Path         string
 	Header       http.Header
 	Raw          []byte // the body

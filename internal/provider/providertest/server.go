@@ -23,7 +23,8 @@ type T interface {
 // Rule says what the model answers.
 type Rule func(*Request) Step
 
-// Server is a model behind HTTP. As an http.Handler it serves POST …/chat/completions and GET …/models.
+// Server is a model behind HTTP. As an http.Handler it serves a POST for each wire that it speaks (…/chat/completions,
+// …/responses) and GET …/models. One script answers them all.
 type Server struct {
 	rule  Rule
 	loose atomic.Bool
@@ -154,9 +155,10 @@ const maxBody = 64 << 20
 
 // ServeHTTP plays the model.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d := dialectOf(r)
 	switch {
-	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/chat/completions"):
-		s.complete(w, r)
+	case d != nil:
+		s.complete(w, r, d)
 	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/models"):
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"object":"list","data":[{"id":"stand-in","object":"model","created":1748736000,"owned_by":"providertest"}]}`)
@@ -165,14 +167,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
+func (s *Server) complete(w http.ResponseWriter, r *http.Request, d *dialect) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		writeError(w, http.StatusBadRequest, "", refusef("", "the body could not be read"))
+		d.refuse(w, http.StatusBadRequest, "", refusef("", "the body could not be read"))
 		return
 	}
-	req := &Request{Path: r.URL.RequestURI(), Header: r.Header.Clone(), Raw: raw, gone: make(chan struct{}), ended: make(chan struct{})}
-	bad := req.read()
+	req := &Request{Wire: d.wire, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Raw: raw, gone: make(chan struct{}), ended: make(chan struct{})}
+	bad := d.read(s, req)
 	status, code := s.admit(req, &bad)
 	s.mu.Lock()
 	s.requests = append(s.requests, req)
@@ -186,10 +188,10 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
 		close(req.ended)
 	}()
 	if status != 0 {
-		writeError(w, status, code, bad)
+		d.refuse(w, status, code, bad)
 		return
 	}
-	p := player{w: w, r: r, req: req, s: s.rule(req), stop: s.stop}
+	p := player{w: w, r: r, req: req, s: s.rule(req), stop: s.stop, d: d, server: s}
 	p.play()
 }
 

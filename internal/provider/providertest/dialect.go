@@ -1,0 +1,33 @@
+package providertest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// dialect is one wire that the model speaks.
+type dialect struct {
+	wire   string // its name
+	path   string // what the path of its requests ends in
+	read   func(*Server, *Request) *refusal
+	stream func(*player)
+	plain  func(*player)
+	refuse func(w http.ResponseWriter, status int, code string, bad *refusal)
+}
+
+var dialects = []dialect{
+	{
+		wire: "chat", path: "/chat/completions", read: func(_ *Server, r *Request) *refusal { return r.read() },
+		stream: (*player).stream, plain: (*player).plain, refuse: writeError,
+	},
+}
+
+// dialectOf returns the dialect that r is spoken in, or nil.
+func dialectOf(r *http.Request) *dialect {
+	for i := range dialects {
+		if d := &dialects[i]; r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, d.path) {
+			return d
+		}
+	}
+	return nil
+}
