@@ -7,7 +7,9 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/url"
 
+	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
@@ -41,6 +43,14 @@ type Archive interface {
 	Door
 	// Collection is the path below which replies are found: "/v1/responses".
 	Collection() string
+	// AppendInput appends a page of what the client said, as q asks for it (limit, order, after).
+	AppendInput(dst []byte, r llm.Reply, q url.Values) ([]byte, error)
+	// AppendDeleted appends the answer to a deletion.
+	AppendDeleted(dst []byte, id string) []byte
+	// AppendFailed appends the body of a reply that is kept as unfinished and that nobody makes any more.
+	AppendFailed(dst []byte, r llm.Reply, e *fault.Error) []byte
+	// Finished reports whether nothing more comes of a reply with this status.
+	Finished(status string) bool
 }
 
 // Counter is a Door that says how large a request is without having it answered.
