@@ -43,6 +43,7 @@ type Error struct {
 	Code       string // machine word, SURFACE §5
 	Type       string // the provider's word for the class of error; empty: the door's own
 	Param      string // the field at fault
+	Details    []byte // a JSON object with more of what a program may want to know, for doors whose dialect has a place for it
 	Status     int    // Refused: the provider's status
 	RetryAfter string // the provider's header, as it came
 	Final      bool   // a tool has run: nobody may send the request again by itself

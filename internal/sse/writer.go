@@ -10,7 +10,8 @@ import (
 // keptRoom is the largest buffer that a Writer keeps between two events.
 const keptRoom = 64 << 10
 
-// keepAlive is the comment that shows intermediaries and clients that the stream is alive. It must not be an event: clients parse those.
+// keepAlive is the comment that shows intermediaries and clients that the stream is alive. It must not be an event that clients do not
+// know: they parse those.
 const keepAlive = ": keepalive\n\n"
 
 // A Writer writes events to one client, each in one write that is flushed at once, unless it is held. Its methods may be called side by side. After a write has failed, all later ones return the same error.
@@ -24,12 +25,13 @@ type Writer struct {
 	dirty bool        // something was written and not flushed
 	timer *time.Timer // of KeepAlive, while it is on
 	every time.Duration
+	alive []byte    // the frame that KeepAlive writes
 	wrote time.Time // when the last write ended
 }
 
 // NewWriter returns a Writer to w. It sets no header and writes nothing by itself, so that status and headers are still the caller's.
 func NewWriter(w http.ResponseWriter) *Writer {
-	return &Writer{w: w, rc: http.NewResponseController(w), wrote: time.Now()}
+	return &Writer{w: w, rc: http.NewResponseController(w), alive: []byte(keepAlive), wrote: time.Now()}
 }
 
 // Data writes an event of the default type with the data p.
@@ -47,11 +49,16 @@ const linger = 5 * time.Millisecond
 func (w *Writer) Hold(p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.hold()
+	return w.send(appendData(w.buf[:0], p))
+}
+
+// hold has the write that follows wait for the next flush.
+func (w *Writer) hold() {
 	if w.timer != nil && !w.dirty {
 		w.timer.Reset(linger)
 	}
 	w.held = true
-	return w.send(appendData(w.buf[:0], p))
 }
 
 // Flush sends what was held.
@@ -68,9 +75,21 @@ func (w *Writer) Flush() error {
 func (w *Writer) Event(name string, p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.event(name, p)
+}
+
+func (w *Writer) event(name string, p []byte) error {
 	b := append(w.buf[:0], "event: "...)
 	b = appendLine(b, name)
 	return w.send(appendData(append(b, '\n'), p))
+}
+
+// HoldEvent writes an event of the type name with the data p, and leaves it for the next flush as [Writer.Hold] does.
+func (w *Writer) HoldEvent(name string, p []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hold()
+	return w.event(name, p)
 }
 
 // Comment writes a comment, which clients skip. The text ends at its first line break.
@@ -144,6 +163,10 @@ func (w *Writer) flush() error {
 	return w.err
 }
 
+// KeepAliveWith makes frame, a whole frame with its blank line, what [Writer.KeepAlive] writes in place of a comment: an event that the
+// stream's format has for this. Call it before KeepAlive.
+func (w *Writer) KeepAliveWith(frame string) { w.alive = []byte(frame) }
+
 // KeepAlive writes a comment whenever nothing was written for the time every, until a write fails or stop is called. From then on Hold
 // delays nothing for longer than a moment. Call it once the status is decided, since a comment commits to it. After stop nothing is
 // written any more by itself; it must be called before the handler returns, and may be called again. With every <= 0 nothing is started.
@@ -179,7 +202,7 @@ func (w *Writer) beat() {
 	case quiet < w.every:
 		wait -= quiet
 	default:
-		_ = w.write([]byte(keepAlive))
+		_ = w.write(w.alive)
 	}
 	if w.err == nil {
 		w.timer.Reset(wait)

@@ -191,3 +191,22 @@ type discard struct{ client }
 
 func (*discard) Write(p []byte) (int, error) { return len(p), nil }
 func (*discard) FlushError() error           { return nil }
+
+func TestKeepAliveWithAnEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &client{}
+		w := NewWriter(c)
+		const ping = "event: ping\ndata: {}\n\n"
+		w.KeepAliveWith(ping)
+		stop := w.KeepAlive(15 * time.Second)
+		defer stop()
+		if err := w.HoldEvent("a", []byte("b")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(16 * time.Second)
+		synctest.Wait()
+		if got, want := c.seen(), "event: a\ndata: b\n\n¦flush¦"+ping+"¦flush"; got != want {
+			t.Errorf("wrote %q, want %q", got, want)
+		}
+	})
+}
