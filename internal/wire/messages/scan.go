@@ -8,13 +8,16 @@ import (
 
 // keys are the members of a request that the gateway acts on.
 var keys = jsonedit.NewKeys(
-	"model", "stream", "messages", "system", "tools", "tool_choice", "mcp_servers", "max_tokens", "thinking", "output_config",
-	"output_format", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier", "container",
-	"context_management", "thread", "mock_response", "mock_tool_calls", "speed", "cache_control", "betas", "effort",
+	"model", "stream", "system", "messages", "tools", "tool_choice", "mcp_servers", "max_tokens", "temperature", "top_p",
+	"top_k", "stop_sequences", "thinking", "output_config", "output_format", "metadata", "service_tier", "thread", "container",
 )
 
 // envelope says where the members stand that the gateway acts on. It is the Index of a request's Raw frame.
-type envelope struct{ obj jsonedit.Object }
+type envelope struct {
+	obj     jsonedit.Object
+	listing bool            // the client knows mcp_tool_listing blocks
+	pinned  map[string]bool // servers whose tools the request lists itself
+}
 
 // scan checks that body is one JSON object that can be read in one way only.
 func scan(body []byte) (*envelope, error) {
@@ -22,7 +25,7 @@ func scan(body []byte) (*envelope, error) {
 	if err != nil {
 		return nil, wire.ScanFault("messages.scan", err)
 	}
-	return &envelope{obj}, nil
+	return &envelope{obj: obj}, nil
 }
 
 // indexOf returns the envelope of a request of this wire. One that did not pass [Door.ReadRequest] is scanned here; where
