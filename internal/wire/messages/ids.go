@@ -2,9 +2,7 @@ package messages
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 )
 
 // newID returns hex digits that nobody else has.
@@ -14,38 +12,14 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-const (
-	mcpPrefix  = "mcptoolu_"
-	madePrefix = mcpPrefix + "fl_"
-	idLength   = 12 // an id that is shorter may well come again in another reply
-)
+// idLength is the length from which on a call id is taken for one that no other reply has: some providers count their calls
+// from 0 in each reply, and the ids of a conversation's blocks must differ.
+const idLength = 12
 
-// mcpID returns the id of an mcp_tool_use block for a call of the reply. An id that is like no other is carried along, so that
-// [callID] gives it back and a conversation that comes again is the same to the provider's prompt cache. For any other one
-// is derived.
-func mcpID(reply, call string) string {
-	if len(call) >= idLength && len(call) <= 128 && plainID(call) && !strings.HasPrefix(call, mcpPrefix) {
-		return mcpPrefix + call
+// shownID returns the id of the mcp_tool_use block that shows a call of the reply.
+func shownID(reply, call string) string {
+	if len(call) < idLength {
+		call += "_" + reply
 	}
-	sum := sha256.Sum256([]byte(reply + "\x00" + call))
-	return madePrefix + hex.EncodeToString(sum[:12])
-}
-
-// callID returns the id of the call that an mcp_tool_use block with this id shows.
-func callID(id string) string {
-	rest, ok := strings.CutPrefix(id, mcpPrefix)
-	if !ok || len(rest) < idLength || strings.HasPrefix(id, madePrefix) {
-		return id
-	}
-	return rest
-}
-
-// plainID reports whether s has the characters only that the API takes in an id.
-func plainID(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c != '_' && c != '-' && c-'0' > 9 && (c|0x20)-'a' > 25 {
-			return false
-		}
-	}
-	return s != ""
+	return blockID(call)
 }

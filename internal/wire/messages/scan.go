@@ -8,8 +8,9 @@ import (
 
 // keys are the members of a request that the gateway acts on.
 var keys = jsonedit.NewKeys(
-	"model", "stream", "system", "messages", "tools", "tool_choice", "mcp_servers", "max_tokens", "temperature", "top_p",
-	"top_k", "stop_sequences", "thinking", "output_config", "output_format", "metadata", "service_tier", "thread", "container",
+	"model", "stream", "messages", "system", "tools", "tool_choice", "mcp_servers", "max_tokens", "thinking", "output_config",
+	"output_format", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier", "container",
+	"context_management", "thread", "mock_response", "mock_tool_calls", "speed", "cache_control", "betas", "effort",
 )
 
 // envelope says where the members stand that the gateway acts on. It is the Index of a request's Raw frame.
