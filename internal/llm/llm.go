@@ -62,6 +62,7 @@ type Request struct {
 	Principal string    // whose request it is
 	Replies   Replies   // what earlier replies left for the principal; nil: nothing is kept
 	Approvals Approvals // questions to the principal whether a call may run; nil: none can be asked
+	Dropped   []string  // members of the request that the target could not be asked for and that were left out, by name
 	Answers   []Answer  // what the client says about calls that were asked about: dealt with before the model is asked
 }
 

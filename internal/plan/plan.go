@@ -23,6 +23,8 @@ type Target struct {
 	Provider string
 	Wire     string // the wire that its provider speaks
 	Model    llm.Model
+	// DropUnknown leaves out what the wire has no word for, where the request came over another one; else it is refused.
+	DropUnknown bool
 }
 
 // Planner holds what one snapshot of the config allows.
@@ -32,6 +34,8 @@ type Planner struct {
 	External []string // hosts that a request's own server_url may name
 	Limits   agent.Limits
 	Keeper   agent.Keeper
+	// Kept returns what is kept for a principal; nil: nothing is.
+	Kept func(principal string) (llm.Replies, llm.Approvals)
 	// Now returns what an identity may use by the config that holds now, which may be a later one than the Planner's; nil
 	// when its key is gone. A nil Now changes nothing.
 	Now   func(*auth.Identity) *auth.Identity
@@ -61,13 +65,10 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 		return nil, err
 	}
 	obs.From(ctx).Provider = target.Provider
+	p.bind(c, req)
 	entries, byKey := p.entries(c, req)
 	if len(entries) == 0 {
-		if err := p.restore(ctx, c, d, &target, req); err != nil {
-			return nil, err
-		}
-		req.Opaque = req.Raw.Wire != "" && req.Raw.Wire == target.Wire && req.Mock == nil
-		return model, nil
+		return model, p.direct(ctx, d, &target, req)
 	}
 	if err := decode(ctx, d, &target, req); err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 	if req.Params.N > 1 {
 		return nil, &fault.Error{Kind: fault.Invalid, Code: "n_not_supported", Param: "n", Message: "n must be 1 when the request names MCP servers: the gateway runs their tools in one conversation"}
 	}
-	if err := agent.Restore(ctx, p.Keeper, c.Identity.Name, req); err != nil {
+	if err := agent.Restore(ctx, p.Keeper, req.Principal, req); err != nil {
 		return nil, err
 	}
 	sel := p.selection(c)
@@ -84,7 +85,32 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 	if err != nil {
 		return nil, err
 	}
-	return &agent.Loop{Model: model, Tools: box, Errors: box.Errors(), Limits: p.Limits, Keeper: p.Keeper, Principal: c.Identity.Name, Log: p.Log}, nil
+	return &agent.Loop{Model: model, Tools: box, Errors: box.Errors(), Limits: p.Limits, Keeper: p.Keeper, Principal: req.Principal, Log: p.Log}, nil
+}
+
+// bind says whose request it is, and gives it what is kept for them.
+func (p *Planner) bind(c Caller, req *llm.Request) {
+	req.Principal = c.Identity.Name
+	if p.Kept != nil {
+		req.Replies, req.Approvals = p.Kept(req.Principal)
+	}
+}
+
+// direct readies a request that names no server: its reply is relayed where nobody must read it.
+func (p *Planner) direct(ctx context.Context, d Decoder, t *Target, req *llm.Request) error {
+	kept := req.Local || req.Detached
+	req.Opaque = req.Raw.Wire != "" && req.Raw.Wire == t.Wire && req.Mock == nil && !kept
+	if req.Opaque || req.Mock != nil && !kept {
+		return p.restore(ctx, d, t, req)
+	}
+	if err := decode(ctx, d, t, req); err != nil {
+		return err
+	}
+	if len(req.Answers) > 0 {
+		a := &req.Answers[0]
+		return fault.Invalidf(a.Param, "the approved call belongs to the MCP server %q: name it in tools again", a.Pending.Label)
+	}
+	return agent.Restore(ctx, p.Keeper, req.Principal, req)
 }
 
 // decode reads what is asked for: all of it when the target speaks another wire.
@@ -92,22 +118,41 @@ func decode(ctx context.Context, d Decoder, t *Target, req *llm.Request) error {
 	switch {
 	case d == nil:
 		return nil
-	case req.Raw.Wire != t.Wire:
-		return d.DecodeAll(ctx, req)
+	case req.Raw.Wire == t.Wire:
+		return d.Decode(ctx, req)
 	}
-	return d.Decode(ctx, req)
+	if err := d.DecodeAll(ctx, req); err != nil {
+		return err
+	}
+	return t.sayable(req)
+}
+
+// sayable refuses what the target's wire has no word for, or leaves it out where the config says so.
+func (t *Target) sayable(req *llm.Request) error {
+	left := req.Params.Left
+	switch {
+	case len(left) == 0:
+		return nil
+	case t.DropUnknown:
+		req.Dropped = left
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Invalid, Code: "unsupported_parameter", Param: left[0],
+		Message: "the model " + strconv.Quote(req.Model) + " runs at " + t.Provider + ", whose wire (" + t.Wire + ") has no word for: " + strings.Join(left, ", ") + "; leave that out, or set unknown_params: drop for the model",
+	}
 }
 
 // restore puts kept turns back into a conversation that names no server any more.
-func (p *Planner) restore(ctx context.Context, c Caller, d Decoder, t *Target, req *llm.Request) error {
-	if !p.Keeper.Holds(c.Identity.Name) {
+func (p *Planner) restore(ctx context.Context, d Decoder, t *Target, req *llm.Request) error {
+	if !p.Keeper.Holds(req.Principal) {
 		return nil
 	}
 	probe := *req
 	if err := decode(ctx, d, t, &probe); err != nil {
 		return nil //nolint:nilerror // what cannot be read is the provider's to refuse
 	}
-	if err := agent.Restore(ctx, p.Keeper, c.Identity.Name, &probe); err != nil {
+	if err := agent.Restore(ctx, p.Keeper, req.Principal, &probe); err != nil {
 		return err
 	}
 	req.Restored = probe.Restored
@@ -131,6 +176,21 @@ func (p *Planner) model(c Caller, req *llm.Request) (llm.Model, Target, error) {
 		return mock{}, t, nil
 	}
 	return t.Model, t, nil
+}
+
+// Count returns the model that says how large req is, or nil when its wire has no way to be asked: req is decoded then.
+func (p *Planner) Count(ctx context.Context, c Caller, d Decoder, op string, req *llm.Request) (llm.Model, error) {
+	model, target, err := p.model(c, req)
+	if err != nil {
+		return nil, err
+	}
+	obs.From(ctx).Provider = target.Provider
+	entries, _ := p.entries(c, req)
+	if req.Raw.Wire == target.Wire && len(entries) == 0 {
+		req.Op, req.Opaque, req.Stream = op, true, false
+		return model, nil
+	}
+	return nil, d.DecodeAll(ctx, req)
 }
 
 // Target returns the target of a name, if the identity may use it.
