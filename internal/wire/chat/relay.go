@@ -28,7 +28,7 @@ type watcher struct {
 }
 
 // Done knows the mark of a stream's end: nothing comes after it.
-func (*watcher) Done(b []byte) bool { return bytes.HasSuffix(b, []byte(lastFrame)) }
+func (*watcher) Done(b []byte) bool { return bytes.HasSuffix(b, []byte("data: [DONE]\n\n")) }
 
 // Pass takes the usage chunk out.
 func (w *watcher) Pass(b []byte) []byte {

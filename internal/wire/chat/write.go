@@ -20,81 +20,16 @@ const defaultKeepAlive = 15 * time.Second
 func (d Door) WriteReply(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
 	switch {
 	case req.Opaque:
-		return relay(w, reply)
+		return wire.WriteOpaque(w, reply, breakOff)
 	case req.Stream:
 		return d.writeStream(w, req, reply)
 	}
 	return d.writePlain(w, req, reply)
 }
 
-// relay copies a reply of the same wire.
-func relay(w http.ResponseWriter, reply iter.Seq2[llm.Event, error]) error {
-	begun, streams, flush := false, false, http.NewResponseController(w)
-	for ev, err := range reply {
-		switch {
-		case err != nil && !begun:
-			return err
-		case err != nil:
-			breakOff(w, err)
-			return nil
-		case ev.Kind != llm.Opaque:
-			continue
-		}
-		if !begun {
-			begun, streams = true, relayHeaders(w, ev.Head)
-		}
-		if len(ev.Raw) == 0 {
-			continue
-		}
-		if _, err := w.Write(ev.Raw); err != nil {
-			return nil
-		}
-		if streams && !bytes.HasSuffix(ev.Raw, []byte(lastFrame)) && flush.Flush() != nil {
-			return nil
-		}
-	}
-	return nil
-}
-
-// relayHeaders sets the headers of a relayed reply, and reports whether it is a stream.
-func relayHeaders(w http.ResponseWriter, head *llm.Head) bool {
-	if head == nil || head.ContentType == "" {
-		return false
-	}
-	w.Header().Set("Content-Type", head.ContentType)
-	if !isStream(head.ContentType) {
-		return false
-	}
-	streamHeaders(w)
-	return true
-}
-
-// lastFrame ends a stream. It needs no flush of its own: it leaves with the end of the body.
-const lastFrame = "data: [DONE]\n\n"
-
-// breakOff ends a reply that has begun and cannot be finished. A stream is told the reason; a plain reply has no room for
-// one, so its connection is cut rather than let it look complete.
-func breakOff(w http.ResponseWriter, err error) {
-	e := fault.From(err)
-	if e.Kind == fault.Canceled || e.Told {
-		return
-	}
-	if !isStream(w.Header().Get("Content-Type")) {
-		panic(http.ErrAbortHandler)
-	}
-	_, _ = w.Write(append(wire.AppendOpenAIError([]byte("data: "), e), "\n\ndata: [DONE]\n\n"...))
-}
-
-func isStream(contentType string) bool {
-	return len(contentType) >= len(eventStream) && contentType[:len(eventStream)] == eventStream
-}
-
-const eventStream = "text/event-stream"
-
-func streamHeaders(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no")
+// breakOff ends a stream that has begun and cannot be finished.
+func breakOff(e *fault.Error) []byte {
+	return append(wire.AppendOpenAIError([]byte("data: "), e), "\n\ndata: [DONE]\n\n"...)
 }
 
 // record is what a reply tells about its tools: the vendor fields of a chat reply.

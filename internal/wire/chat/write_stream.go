@@ -145,9 +145,7 @@ func (s *stream) start(ev *llm.Event) {
 	}
 	if !s.begun {
 		s.begun = true
-		h := s.rw.Header()
-		h.Set("Content-Type", eventStream+"; charset=utf-8")
-		streamHeaders(s.rw)
+		wire.StreamHeaders(s.rw, "")
 		s.stop = s.w.KeepAlive(s.keepAlive)
 	}
 	clear(s.calls)
