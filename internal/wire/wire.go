@@ -91,4 +91,5 @@ type Quirks struct {
 	Replay          []string // members of an assistant message that must come back in later rounds
 	MediaInResults  bool     // takes images in tool messages
 	UsageMember     string   // where a stream's usage stands, when elsewhere: "x_groq.usage"
+	TopK            bool     // takes top_k although the wire does not have it
 }

@@ -2,14 +2,23 @@ package chat
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 
+	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
-// build appends a body made of the decoded fields.
+// build appends a body made of the decoded fields: for a request that came over another wire or was made in process.
 func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
-	enc := u.encoder()
+	if len(req.Params.TopK) > 0 && !u.q.TopK {
+		return dst, &fault.Error{
+			Kind: fault.Invalid, Op: "chat.build", Code: "unsupported_parameter", Param: "top_k",
+			Message: "top_k cannot be said to this model's provider: leave it out",
+		}
+	}
+	enc := u.encoder(req)
 	body := jsonedit.AppendQuote([]byte(`{"model":`), cmp.Or(u.q.Model, req.Model))
 	if req.Stream {
 		body = append(body, `,"stream":true`...)
@@ -20,33 +29,171 @@ func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 	body = append(body, `,"messages":[`...)
 	body = enc.messages(body, req.Conversation(), true)
 	body = append(body, ']')
-	if n := len(req.AddedTools) + len(req.Tools); n > 0 && (req.ToolChoice != llm.ChoiceNone || !u.q.NoChoiceNone) {
+	none := req.ToolChoice == llm.ChoiceNone || req.ToolChoice == llm.ChoiceAsIs && req.Params.Choice.Mode == "none"
+	if n := len(req.AddedTools) + len(req.Tools); n > 0 && !(none && u.q.NoChoiceNone) {
 		body = enc.tools(append(body, `,"tools":[`...), req.AddedTools)
 		for i := range req.Tools {
 			body = enc.tool(comma(body, i+len(req.AddedTools)), &req.Tools[i])
 		}
 		body = append(body, ']')
-		body = u.buildChoice(body, req)
+		body = u.buildChoice(body, req, none)
 	}
-	if req.Params.N > 1 {
-		body = appendInt(append(body, `,"n":`...), int64(req.Params.N))
-	}
-	if req.Params.JSON {
-		body = append(body, `,"response_format":{"type":"json_object"}`...)
-	}
+	body = buildParams(body, &req.Params)
 	body, _, err := u.fitParams(append(body, '}'))
 	return append(dst, body...), err
 }
 
-func (u *Upstream) buildChoice(body []byte, req *llm.Request) []byte {
+func (u *Upstream) buildChoice(body []byte, req *llm.Request, none bool) []byte {
 	switch {
-	case req.ToolChoice == llm.ChoiceNone:
+	case none:
 		body = append(body, `,"tool_choice":"none"`...)
-	case req.ToolChoice == llm.ChoiceAsIs && req.Params.ForcedTool:
-		body = jsonedit.AppendQuote(append(body, `,"tool_choice":`...), cmp.Or(u.q.ForceWord, "required"))
+	case req.ToolChoice == llm.ChoiceAsIs:
+		body = u.asked(body, req)
 	}
 	if req.Params.OneByOne {
 		body = append(body, `,"parallel_tool_calls":false`...)
 	}
 	return body
+}
+
+// asked appends the caller's own tool choice. Auto is what providers do unasked.
+func (u *Upstream) asked(body []byte, req *llm.Request) []byte {
+	c := chosen(req)
+	switch {
+	case c.Mode == "tool":
+		body = append(body, `,"tool_choice":{"type":"function","function":{"name":`...)
+		return append(jsonedit.AppendQuote(body, c.Name), `}}`...)
+	case c.Allowed != nil:
+		body = append(body, `,"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":`...)
+		body = append(jsonedit.AppendQuote(body, c.Mode), `,"tools":[`...)
+		for i, name := range c.Allowed {
+			body = append(comma(body, i), `{"type":"function","function":{"name":`...)
+			body = append(jsonedit.AppendQuote(body, name), `}}`...)
+		}
+		return append(body, `]}}`...)
+	case c.Mode == "required" || c.Mode == "" && req.Params.ForcedTool:
+		return jsonedit.AppendQuote(append(body, `,"tool_choice":`...), cmp.Or(u.q.ForceWord, "required"))
+	}
+	return body
+}
+
+// chosen is the caller's tool choice with a server's tools by the names under which they are offered.
+func chosen(req *llm.Request) llm.ToolChoice {
+	c := req.Params.Choice
+	if c.Mode != "tool" || c.Label == "" {
+		return c
+	}
+	var names []string
+	for i := range req.AddedTools {
+		if t := &req.AddedTools[i]; t.Label == c.Label && (c.Name == "" || c.Name == t.Tool || c.Name == t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) == 1 {
+		return llm.ToolChoice{Mode: "tool", Name: names[0]}
+	}
+	return llm.ToolChoice{Mode: "required", Allowed: names}
+}
+
+// buildParams appends the controls that are said, in the words of OpenAI's API reference.
+func buildParams(b []byte, p *llm.Params) []byte {
+	if p.N > 1 {
+		b = appendInt(append(b, `,"n":`...), int64(p.N))
+	}
+	if p.MaxOutput > 0 {
+		b = appendInt(append(b, `,"max_completion_tokens":`...), p.MaxOutput)
+	}
+	for _, n := range []struct {
+		name  string
+		value []byte
+	}{
+		{"temperature", p.Temperature},
+		{"top_p", p.TopP},
+		{"top_k", p.TopK},
+		{"frequency_penalty", p.FrequencyPenalty},
+		{"presence_penalty", p.PresencePenalty},
+		{"seed", p.Seed},
+	} {
+		if len(n.value) > 0 {
+			b = append(append(append(b, `,"`...), n.name...), `":`...)
+			b = append(b, n.value...)
+		}
+	}
+	if len(p.TopLogprobs) > 0 {
+		if b = append(b, `,"logprobs":true`...); string(p.TopLogprobs) != "0" {
+			b = append(append(b, `,"top_logprobs":`...), p.TopLogprobs...)
+		}
+	}
+	for i, s := range p.Stop {
+		b = jsonedit.AppendQuote(append(b, []string{`,"stop":[`, `,`}[min(i, 1)]...), s)
+	}
+	if len(p.Stop) > 0 {
+		b = append(b, ']')
+	}
+	b = buildFormat(b, p)
+	for _, w := range [][2]string{
+		{"reasoning_effort", effort(p)},
+		{"verbosity", p.Verbosity},
+		{"service_tier", p.ServiceTier},
+		{"user", short(p.User)},
+		{"prompt_cache_key", short(p.CacheKey)},
+	} {
+		if w[1] != "" {
+			b = jsonedit.AppendQuote(append(append(append(b, `,"`...), w[0]...), `":`...), w[1])
+		}
+	}
+	return b
+}
+
+func buildFormat(b []byte, p *llm.Params) []byte {
+	f := p.Format
+	switch {
+	case f == nil && !p.JSON:
+		return b
+	case f == nil || f.Schema == nil && f.Name == "":
+		return append(b, `,"response_format":{"type":"json_object"}`...)
+	}
+	b = append(b, `,"response_format":{"type":"json_schema","json_schema":{"name":`...)
+	b = jsonedit.AppendQuote(b, cmp.Or(f.Name, "answer"))
+	if f.Description != "" {
+		b = jsonedit.AppendQuote(append(b, `,"description":`...), f.Description)
+	}
+	if f.Schema != nil {
+		b = append(append(b, `,"schema":`...), f.Schema...)
+	}
+	if f.Strict != nil {
+		b = appendBool(append(b, `,"strict":`...), *f.Strict)
+	}
+	return append(b, `}}`...)
+}
+
+// The budgets of reasoning up to which a model is asked for little and for some of it, where the caller gave a number of tokens
+// and the wire has words only. They are those between the steps that Claude Code asks for: 4000, 10000 and 31999.
+const (
+	lowBudget    = 4096
+	mediumBudget = 16384
+)
+
+// effort is the wire's word for how much a model is to reason. "max" is Anthropic's; the wire's own highest is "xhigh".
+func effort(p *llm.Params) string {
+	switch {
+	case p.Effort == "max":
+		return "xhigh"
+	case p.Effort != "" || p.ThinkTokens <= 0:
+		return p.Effort
+	case p.ThinkTokens <= lowBudget:
+		return "low"
+	case p.ThinkTokens <= mediumBudget:
+		return "medium"
+	}
+	return "high"
+}
+
+// short gives an identifier the length that OpenAI takes, 64 characters. The same one always becomes the same.
+func short(id string) string {
+	if len(id) <= 64 {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])
 }

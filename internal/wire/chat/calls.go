@@ -252,7 +252,11 @@ func (cs *calls) tell(c *call, args string) {
 	}
 	c.as = cs.unique(c)
 	ev := llm.Call{ID: c.as, Name: c.name, Arguments: string(c.args), Extra: c.extra}
-	cs.n.emit(llm.Event{Kind: llm.ToolCall, Index: c.at, Call: ev})
+	told := llm.Event{Kind: llm.ToolCall, Index: c.at, Call: ev}
+	if len(ev.Extra) > 0 {
+		told.Extra.Wire = Name
+	}
+	cs.n.emit(told)
 }
 
 // unique returns the id under which c is told: its own, unless an earlier call has that.

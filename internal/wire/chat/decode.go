@@ -34,9 +34,6 @@ func (Door) Decode(_ context.Context, req *llm.Request) error {
 	return nil
 }
 
-// DecodeAll reads the conversation too.
-func (d Door) DecodeAll(ctx context.Context, req *llm.Request) error { return d.Decode(ctx, req) }
-
 // readTools returns the client's own tools, by name: function and custom tools, and the old functions.
 func readTools(env *envelope, body []byte) []llm.Tool {
 	tools := []llm.Tool{}

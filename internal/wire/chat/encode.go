@@ -13,10 +13,13 @@ import (
 // encoder appends messages and tools as a provider with the quirks q takes them.
 type encoder struct {
 	q   *wire.Quirks
+	req *llm.Request
 	ids idMap
 }
 
-func (u *Upstream) encoder() *encoder { return &encoder{q: &u.q, ids: idMap{n: u.q.CallIDLen}} }
+func (u *Upstream) encoder(req *llm.Request) *encoder {
+	return &encoder{q: &u.q, req: req, ids: idMap{n: u.q.CallIDLen}}
+}
 
 // messages appends ms with commas between them, and one before the first unless bare.
 func (e *encoder) messages(dst []byte, ms []llm.Message, bare bool) []byte {
@@ -72,8 +75,20 @@ func (e *encoder) assistant(dst []byte, m *llm.Message) []byte {
 	}
 	if m.Wire == Name {
 		dst = e.replay(dst, m.Extra)
+	} else if m.Think != "" {
+		dst = e.think(dst, m.Think)
 	}
 	return append(dst, '}')
+}
+
+// think appends the reasoning that a client of another wire sent back, where the provider is known to want it.
+func (e *encoder) think(dst []byte, text string) []byte {
+	for _, key := range []string{"reasoning_content", "reasoning"} {
+		if slices.Contains(e.q.Replay, key) {
+			return jsonedit.AppendQuote(append(append(append(dst, `,"`...), key...), `":`...), text)
+		}
+	}
+	return dst
 }
 
 // replay appends those members of a turn that the provider wants back.
@@ -107,12 +122,12 @@ func (e *encoder) call(dst []byte, c *llm.Call, extra bool) []byte {
 	dst = jsonedit.AppendQuote(dst, e.ids.get(c.ID))
 	if extra && isCustom(c) {
 		dst = append(dst, `,"type":"custom","custom":{"name":`...)
-		dst = jsonedit.AppendQuote(dst, c.Name)
+		dst = jsonedit.AppendQuote(dst, e.req.NameOf(c))
 		dst = append(dst, `,"input":`...)
 		return append(jsonedit.AppendQuote(dst, c.Arguments), `}}`...)
 	}
 	dst = append(dst, `,"type":"function","function":{"name":`...)
-	dst = jsonedit.AppendQuote(dst, c.Name)
+	dst = jsonedit.AppendQuote(dst, e.req.NameOf(c))
 	dst = append(dst, `,"arguments":`...)
 	if args := []byte(c.Arguments); jsonedit.Kind(args) == '{' && jsonedit.Valid(args) {
 		dst = jsonedit.AppendQuote(dst, c.Arguments)
@@ -165,7 +180,20 @@ func appendPart(dst []byte, p *llm.Part) []byte {
 		if p.Data != "" {
 			url = "data:" + cmp.Or(p.MediaType, "image/png") + ";base64," + p.Data
 		}
-		return append(jsonedit.AppendQuote(dst, url), `}}`...)
+		dst = jsonedit.AppendQuote(dst, url)
+		if p.Detail != "" {
+			dst = jsonedit.AppendQuote(append(dst, `,"detail":`...), p.Detail)
+		}
+		return append(dst, `}}`...)
+	case p.Kind == "file" && p.Data != "":
+		dst = append(dst, `{"type":"file","file":{"filename":`...)
+		dst = jsonedit.AppendQuote(dst, cmp.Or(p.Name, "file"))
+		dst = append(dst, `,"file_data":`...)
+		data := p.Data
+		if p.MediaType != "" {
+			data = "data:" + p.MediaType + ";base64," + data
+		}
+		return append(jsonedit.AppendQuote(dst, data), `}}`...)
 	case p.Kind == "audio" && p.Data != "":
 		dst = append(dst, `{"type":"input_audio","input_audio":{"data":`...)
 		dst = jsonedit.AppendQuote(dst, p.Data)
@@ -173,7 +201,7 @@ func appendPart(dst []byte, p *llm.Part) []byte {
 		return append(jsonedit.AppendQuote(dst, audioFormat(p.MediaType)), `}}`...)
 	}
 	dst = append(dst, `{"type":"text","text":`...)
-	return append(jsonedit.AppendQuote(dst, cmp.Or(p.Text, p.URI, p.Kind+" "+p.MediaType)), '}')
+	return append(jsonedit.AppendQuote(dst, cmp.Or(p.Text, p.URI, partText(p))), '}')
 }
 
 // audioFormat is the wire's word for a media type of audio.
@@ -239,7 +267,11 @@ func appendFunction(dst []byte, t *llm.Tool) []byte {
 	dst = append(dst, `,"description":`...)
 	dst = jsonedit.AppendQuote(dst, t.Description)
 	dst = append(dst, `,"parameters":`...)
-	return append(append(dst, schemaOf(t)...), `}}`...)
+	dst = append(dst, schemaOf(t)...)
+	if t.Strict != nil {
+		dst = appendBool(append(dst, `,"strict":`...), *t.Strict)
+	}
+	return append(dst, `}}`...)
 }
 
 // schemaOf is the schema of a tool's arguments; a tool without one takes none.

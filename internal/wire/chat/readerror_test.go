@@ -5,6 +5,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/wire"
 )
@@ -45,8 +47,8 @@ func TestReadError(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := fault.From(upstream(t, wire.Quirks{}).ReadError(tt.status, []byte(tt.body)))
 			got := fault.Error{Message: e.Message, Type: e.Type, Param: e.Param, Code: e.Code}
-			if got != tt.want {
-				t.Errorf("got %+v, want %+v", got, tt.want)
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("-want +got:\n%s", d)
 			}
 			if e.Kind != fault.Refused || e.HTTPStatus() != tt.status {
 				t.Errorf("kind %v, status %d", e.Kind, e.HTTPStatus())

@@ -20,7 +20,7 @@ type editor struct {
 
 // edit appends the client's body with what the request changes in it. With nothing to change it is the body byte for byte.
 func (u *Upstream) edit(dst []byte, req *llm.Request) ([]byte, error) {
-	ed := editor{u: u, req: req, body: req.Raw.Bytes, enc: u.encoder()}
+	ed := editor{u: u, req: req, body: req.Raw.Bytes, enc: u.encoder(req)}
 	var ok bool
 	if ed.env, ok = req.Raw.Index.(*envelope); !ok || ed.env == nil {
 		var err error

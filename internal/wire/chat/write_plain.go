@@ -13,6 +13,7 @@ import (
 // plain collects a reply into one completion.
 type plain struct {
 	req   *llm.Request
+	forms forms
 	head  llm.Head
 	text  joined
 	calls []llm.Call
@@ -23,14 +24,14 @@ type plain struct {
 }
 
 func (Door) writePlain(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
-	p := &plain{req: req, text: joined{lastOnly: req.Params.JSON}}
+	p := &plain{req: req, forms: formsOf(req), text: joined{lastOnly: req.Params.JSON}}
 	for ev, err := range reply {
 		if err != nil {
 			return err
 		}
 		p.take(&ev)
 		if ev.Kind == llm.End {
-			body := p.completion(nil, ev.Stop)
+			body := p.completion(nil, p.forms.stop(ev.Stop, len(p.calls)))
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 			_, _ = w.Write(body)
@@ -148,13 +149,7 @@ func (p *plain) message(dst []byte) []byte {
 		dst = jsonedit.AppendQuote(dst, p.think.String())
 	}
 	dst = appendMembers(dst, p.extra.Delta)
-	if len(p.calls) > 0 {
-		dst = append(dst, `,"tool_calls":[`...)
-		for i := range p.calls {
-			dst = appendCall(comma(dst, i), &p.calls[i])
-		}
-		dst = append(dst, ']')
-	}
+	dst = p.toolCalls(dst)
 	if p.req.Show != llm.ShowHidden {
 		listed := p.rec.appendListed(nil)
 		done := p.rec.appendDone(nil)
@@ -166,6 +161,23 @@ func (p *plain) message(dst []byte) []byte {
 		}
 	}
 	return append(dst, '}')
+}
+
+// toolCalls appends the client's calls.
+func (p *plain) toolCalls(dst []byte) []byte {
+	switch {
+	case len(p.calls) == 0:
+		return dst
+	case p.forms.legacy:
+		dst = jsonedit.AppendQuote(append(dst, `,"function_call":{"name":`...), p.calls[0].Name)
+		return append(jsonedit.AppendQuote(append(dst, `,"arguments":`...), p.calls[0].Arguments), '}')
+	}
+	dst = append(dst, `,"tool_calls":[`...)
+	for i := range p.calls {
+		p.forms.whole(&p.calls[i])
+		dst = appendCall(comma(dst, i), &p.calls[i])
+	}
+	return append(dst, ']')
 }
 
 // appendMembers appends members after others.

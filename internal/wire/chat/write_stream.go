@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
@@ -27,6 +28,7 @@ type stream struct {
 	text     joined
 	rec      record
 	total    total
+	forms    forms
 	calls    map[callKey]clientCall // the calls of this turn, as the client knows them
 	usage    bool                   // the client asked for it
 	failed   bool                   // the client cannot be written to
@@ -45,10 +47,12 @@ type callKey struct {
 type clientCall struct {
 	index      int
 	kind, args string // the names of the member that holds the call, and of its arguments there
+	input      *input // collects the call, which is told when it is complete
 }
 
 func (d Door) writeStream(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
 	s := &stream{w: sse.NewWriter(w), rw: w, req: req, text: joined{lastOnly: req.Params.JSON}, calls: map[callKey]clientCall{}, usage: asksUsage(req), stop: func() {}}
+	s.forms = formsOf(req)
 	s.keepAlive = cmp.Or(d.KeepAlive, defaultKeepAlive)
 	defer func() { s.stop() }()
 	for ev, err := range reply {
@@ -94,7 +98,9 @@ func (s *stream) take(ev *llm.Event) {
 	case llm.Thinking:
 		s.thinking(ev)
 	case llm.Other:
-		s.delta(ev, nil)
+		if ev.Extra.Wire == Name {
+			s.delta(ev, nil)
+		}
 	case llm.ToolCall:
 		if !ev.Ours || s.req.Show == llm.ShowLegacy {
 			s.call(ev)
@@ -119,6 +125,9 @@ func (s *stream) take(ev *llm.Event) {
 
 // content writes a piece of the answer, or holds it back where only the last round's text counts.
 func (s *stream) content(ev *llm.Event) {
+	if ev.Text == "" && ev.Extra.Wire != Name {
+		return
+	}
 	if piece := s.text.add(ev.Text); !s.text.lastOnly {
 		s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"content":`...), piece) })
 	} else if ev.Extra.Wire == Name {
@@ -132,7 +141,9 @@ func (s *stream) thinking(ev *llm.Event) {
 		s.delta(ev, nil)
 		return
 	}
-	s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"reasoning_content":`...), ev.Text) })
+	if ev.Text != "" {
+		s.delta(ev, func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"reasoning_content":`...), ev.Text) })
+	}
 }
 
 // start opens the reply, or in legacy mode the next turn.
@@ -222,20 +233,41 @@ func (s *stream) call(ev *llm.Event) {
 	key := callKey{ev.Ours, ev.Index}
 	c, known := s.calls[key]
 	if !known {
-		c = clientCall{index: len(s.calls), kind: "function", args: "arguments"}
-		if isCustom(&ev.Call) {
-			c.kind, c.args, ev.Call.Extra = "custom", "input", nil
-		}
+		c = s.open(&ev.Call)
 		s.calls[key] = c
 	}
+	switch {
+	case c.input != nil:
+		c.input.args.WriteString(ev.Call.Arguments)
+	case s.forms.legacy && !ev.Ours:
+		s.legacyCall(ev, c.index, !known)
+	default:
+		s.callPiece(ev, c, !known)
+	}
+}
+
+// open gives a call its place, and the form in which the client knows it.
+func (s *stream) open(call *llm.Call) clientCall {
+	c := clientCall{index: len(s.calls), kind: "function", args: "arguments"}
+	switch {
+	case isCustom(call):
+		c.kind, c.args, call.Extra = "custom", "input", nil
+	case s.forms.isInput(call):
+		c.kind, c.args = "custom", "input"
+		c.input = &input{call: llm.Call{ID: strings.Clone(call.ID), Name: strings.Clone(call.Name)}}
+	}
+	return c
+}
+
+func (s *stream) callPiece(ev *llm.Event, c clientCall, first bool) {
 	s.delta(ev, func(b []byte) []byte {
 		b = appendInt(append(b, `"tool_calls":[{"index":`...), int64(c.index))
-		if !known {
+		if first {
 			b = jsonedit.AppendQuote(append(b, `,"id":`...), ev.Call.ID)
 			b = jsonedit.AppendQuote(append(b, `,"type":`...), c.kind)
 		}
 		b = append(append(append(b, `,"`...), c.kind...), `":{`...)
-		if !known {
+		if first {
 			b = append(jsonedit.AppendQuote(append(b, `"name":`...), ev.Call.Name), ',')
 		}
 		b = append(append(append(b, '"'), c.args...), `":`...)
@@ -245,14 +277,40 @@ func (s *stream) call(ev *llm.Event) {
 	})
 }
 
+// legacyCall passes on a piece of the one call that the form before tools has room for.
+func (s *stream) legacyCall(ev *llm.Event, index int, first bool) {
+	if index > 0 {
+		return
+	}
+	s.delta(ev, func(b []byte) []byte {
+		b = append(b, `"function_call":{`...)
+		if first {
+			b = append(jsonedit.AppendQuote(append(b, `"name":`...), ev.Call.Name), ',')
+		}
+		return append(jsonedit.AppendQuote(append(b, `"arguments":`...), ev.Call.Arguments), '}')
+	})
+}
+
+// inputs tells the calls that had to be complete first.
+func (s *stream) inputs() {
+	for i := range len(s.calls) {
+		if c := s.calls[callKey{index: i}]; c.input != nil {
+			call := c.input.call
+			call.Arguments = asInput(c.input.args.String())
+			s.callPiece(&llm.Event{Call: call}, c, true)
+		}
+	}
+}
+
 // finish writes the chunk with the finish reason, the usage chunk and [DONE].
 func (s *stream) finish(ev *llm.Event) {
 	s.more = true
+	s.inputs()
 	if s.text.lastOnly && s.text.String() != "" {
 		s.held.Wire = Name
 		s.chunk(s.held, "", func(b []byte) []byte { return jsonedit.AppendQuote(append(b, `"content":`...), s.text.String()) })
 	}
-	s.chunk(ev.Extra, ev.Stop, s.doneFields)
+	s.chunk(ev.Extra, s.forms.stop(ev.Stop, len(s.calls)), s.doneFields)
 	if s.usage && s.total.sum != nil {
 		b := append(append(s.buf[:0], s.prefix...), `,"choices":[],"usage":`...)
 		s.send(append(append(b, s.total.sum...), '}'))
