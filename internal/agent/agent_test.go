@@ -460,6 +460,21 @@ func TestReasoningGoesBackAsItCame(t *testing.T) {
 	}
 }
 
+func TestWhatACallCarriesGoesBackAsItCame(t *testing.T) {
+	signed := call("1", "a", "{}")
+	signed.Extra = []byte(`"extra_content":{"google":{"thought_signature":"s=="}}`)
+	first := llmtest.Calls(signed)
+	for i := range first.Events {
+		first.Events[i].Extra.Wire = "chat"
+	}
+	m := llmtest.New(first, llmtest.Text("done"))
+	transcript(newLoop(m, newBox().text("a", "x")).Generate(t.Context(), request()))
+	msg := m.Requests()[1].AddedMessages[0]
+	if msg.Wire != "chat" || string(msg.Calls[0].Extra) != string(signed.Extra) {
+		t.Errorf("sent back %s of wire %q", msg.Calls[0].Extra, msg.Wire)
+	}
+}
+
 func TestToolErrorsAreResults(t *testing.T) {
 	m := llmtest.New(llmtest.Calls(call("1", "a", "")), llmtest.Text("done"))
 	b := newBox().add("a", func(context.Context, string) (llm.Result, error) {

@@ -48,8 +48,11 @@ func (t *turn) take(ev *llm.Event) bool {
 		return false
 	default:
 	}
-	if x := ev.Extra; len(x.Delta) > 0 {
+	x := ev.Extra
+	if x.Wire != "" && (len(x.Delta) > 0 || len(ev.Call.Extra) > 0) {
 		t.wire = x.Wire
+	}
+	if len(x.Delta) > 0 {
 		t.extras = append(t.extras, append(append([]byte{'{'}, x.Delta...), '}'))
 	}
 	return true
