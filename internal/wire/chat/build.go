@@ -2,12 +2,11 @@ package chat
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // build appends a body made of the decoded fields: for a request that came over another wire or was made in process.
@@ -58,7 +57,7 @@ func (u *Upstream) buildChoice(body []byte, req *llm.Request, none bool) []byte 
 
 // asked appends the caller's own tool choice. Auto is what providers do unasked.
 func (u *Upstream) asked(body []byte, req *llm.Request) []byte {
-	c := chosen(req)
+	c := wire.Chosen(req)
 	switch {
 	case c.Mode == "tool":
 		body = append(body, `,"tool_choice":{"type":"function","function":{"name":`...)
@@ -75,24 +74,6 @@ func (u *Upstream) asked(body []byte, req *llm.Request) []byte {
 		return jsonedit.AppendQuote(append(body, `,"tool_choice":`...), cmp.Or(u.q.ForceWord, "required"))
 	}
 	return body
-}
-
-// chosen is the caller's tool choice with a server's tools by the names under which they are offered.
-func chosen(req *llm.Request) llm.ToolChoice {
-	c := req.Params.Choice
-	if c.Mode != "tool" || c.Label == "" {
-		return c
-	}
-	var names []string
-	for i := range req.AddedTools {
-		if t := &req.AddedTools[i]; t.Label == c.Label && (c.Name == "" || c.Name == t.Tool || c.Name == t.Name) {
-			names = append(names, t.Name)
-		}
-	}
-	if len(names) == 1 {
-		return llm.ToolChoice{Mode: "tool", Name: names[0]}
-	}
-	return llm.ToolChoice{Mode: "required", Allowed: names}
 }
 
 // buildParams appends the controls that are said, in the words of OpenAI's API reference.
@@ -132,11 +113,11 @@ func buildParams(b []byte, p *llm.Params) []byte {
 	}
 	b = buildFormat(b, p)
 	for _, w := range [][2]string{
-		{"reasoning_effort", effort(p)},
+		{"reasoning_effort", wire.Effort(p)},
 		{"verbosity", p.Verbosity},
 		{"service_tier", p.ServiceTier},
-		{"user", short(p.User)},
-		{"prompt_cache_key", short(p.CacheKey)},
+		{"user", wire.ShortID(p.User)},
+		{"prompt_cache_key", wire.ShortID(p.CacheKey)},
 	} {
 		if w[1] != "" {
 			b = jsonedit.AppendQuote(append(append(append(b, `,"`...), w[0]...), `":`...), w[1])
@@ -165,35 +146,4 @@ func buildFormat(b []byte, p *llm.Params) []byte {
 		b = appendBool(append(b, `,"strict":`...), *f.Strict)
 	}
 	return append(b, `}}`...)
-}
-
-// The budgets of reasoning up to which a model is asked for little and for some of it, where the caller gave a number of tokens
-// and the wire has words only. They are those between the steps that Claude Code asks for: 4000, 10000 and 31999.
-const (
-	lowBudget    = 4096
-	mediumBudget = 16384
-)
-
-// effort is the wire's word for how much a model is to reason. "max" is Anthropic's; the wire's own highest is "xhigh".
-func effort(p *llm.Params) string {
-	switch {
-	case p.Effort == "max":
-		return "xhigh"
-	case p.Effort != "" || p.ThinkTokens <= 0:
-		return p.Effort
-	case p.ThinkTokens <= lowBudget:
-		return "low"
-	case p.ThinkTokens <= mediumBudget:
-		return "medium"
-	}
-	return "high"
-}
-
-// short gives an identifier the length that OpenAI takes, 64 characters. The same one always becomes the same.
-func short(id string) string {
-	if len(id) <= 64 {
-		return id
-	}
-	sum := sha256.Sum256([]byte(id))
-	return hex.EncodeToString(sum[:])
 }

@@ -1,0 +1,57 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// Chosen is the caller's tool choice with a server's tools by the names under which they are offered.
+func Chosen(req *llm.Request) llm.ToolChoice {
+	c := req.Params.Choice
+	if c.Mode != "tool" || c.Label == "" {
+		return c
+	}
+	var names []string
+	for i := range req.AddedTools {
+		if t := &req.AddedTools[i]; t.Label == c.Label && (c.Name == "" || c.Name == t.Tool || c.Name == t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) == 1 {
+		return llm.ToolChoice{Mode: "tool", Name: names[0]}
+	}
+	return llm.ToolChoice{Mode: "required", Allowed: names}
+}
+
+// The budgets of reasoning up to which a model is asked for little and for some of it, where the caller gave a number of tokens
+// and OpenAI has words only. They are those between the steps that Claude Code asks for: 4000, 10000 and 31999.
+const (
+	lowBudget    = 4096
+	mediumBudget = 16384
+)
+
+// Effort is OpenAI's word for how much a model is to reason, empty when nothing is asked. "max" is Anthropic's; OpenAI's highest is "xhigh".
+func Effort(p *llm.Params) string {
+	switch {
+	case p.Effort == "max":
+		return "xhigh"
+	case p.Effort != "" || p.ThinkTokens <= 0:
+		return p.Effort
+	case p.ThinkTokens <= lowBudget:
+		return "low"
+	case p.ThinkTokens <= mediumBudget:
+		return "medium"
+	}
+	return "high"
+}
+
+// ShortID gives an identifier the length that OpenAI takes, 64 characters. The same one always becomes the same.
+func ShortID(id string) string {
+	if len(id) <= 64 {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])
+}
