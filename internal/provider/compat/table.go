@@ -32,7 +32,7 @@ var rows = []Row{
 		Name: "mistral", Title: "Mistral AI", BaseURL: "https://api.mistral.ai/v1", KeyEnv: "MISTRAL_API_KEY", NeedKey: true,
 		Quirks: wire.Quirks{
 			NoStreamUsage: true,
-			DropParams:    []string{"stream_options"},
+			DropParams:    []string{"stream_options", "user", "prompt_cache_key"},
 			RenameParams:  map[string]string{"max_completion_tokens": "max_tokens", "seed": "random_seed"},
 			ForceWord:     "any",
 			CallIDLen:     9,
@@ -41,15 +41,15 @@ var rows = []Row{
 	},
 	{
 		Name: "together", Title: "Together AI", BaseURL: "https://api.together.xyz/v1", KeyEnv: "TOGETHER_API_KEY", NeedKey: true,
-		Quirks: wire.Quirks{NoChoiceNone: true, RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}},
+		Quirks: wire.Quirks{NoChoiceNone: true, RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}, TopK: true},
 	},
 	{
 		Name: "fireworks", Title: "Fireworks AI", BaseURL: "https://api.fireworks.ai/inference/v1", KeyEnv: "FIREWORKS_API_KEY", NeedKey: true,
-		Quirks: wire.Quirks{NoStreamUsage: true},
+		Quirks: wire.Quirks{NoStreamUsage: true, TopK: true},
 	},
 	{
 		Name: "openrouter", Title: "OpenRouter", BaseURL: "https://openrouter.ai/api/v1", KeyEnv: "OPENROUTER_API_KEY", NeedKey: true,
-		Quirks: wire.Quirks{Replay: []string{"reasoning_details"}},
+		Quirks: wire.Quirks{Replay: []string{"reasoning_details"}, TopK: true},
 	},
 	{
 		Name: "cerebras", Title: "Cerebras", BaseURL: "https://api.cerebras.ai/v1", KeyEnv: "CEREBRAS_API_KEY", NeedKey: true,
@@ -57,7 +57,7 @@ var rows = []Row{
 	},
 	{
 		Name: "perplexity", Title: "Perplexity", BaseURL: "https://api.perplexity.ai", KeyEnv: "PERPLEXITY_API_KEY", NeedKey: true,
-		Quirks: wire.Quirks{NoStreamUsage: true, DropParams: []string{"stream_options"}},
+		Quirks: wire.Quirks{NoStreamUsage: true, DropParams: []string{"stream_options"}, RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}, TopK: true},
 	},
 	{Name: "nvidia", Title: "NVIDIA NIM", BaseURL: "https://integrate.api.nvidia.com/v1", KeyEnv: "NVIDIA_API_KEY", NeedKey: true},
 
@@ -92,10 +92,16 @@ var rows = []Row{
 	{Name: "github", Title: "GitHub Models", BaseURL: "https://models.github.ai/inference", NeedKey: true},
 
 	// On one's own machine.
-	{Name: "ollama", Title: "Ollama", BaseURL: "http://127.0.0.1:11434/v1"},
-	{Name: "vllm", Title: "vLLM", BaseURL: "http://127.0.0.1:8000/v1"},
-	{Name: "lmstudio", Title: "LM Studio", BaseURL: "http://127.0.0.1:1234/v1"},
-	{Name: "llamacpp", Title: "llama.cpp", BaseURL: "http://127.0.0.1:8080/v1"},
-	{Name: "sglang", Title: "SGLang", BaseURL: "http://127.0.0.1:30000/v1"},
+	{ // its OpenAI form knows the bound of an answer by its old name only
+		Name: "ollama", Title: "Ollama", BaseURL: "http://127.0.0.1:11434/v1",
+		Quirks: wire.Quirks{RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}},
+	},
+	{Name: "vllm", Title: "vLLM", BaseURL: "http://127.0.0.1:8000/v1", Quirks: wire.Quirks{TopK: true}},
+	{
+		Name: "lmstudio", Title: "LM Studio", BaseURL: "http://127.0.0.1:1234/v1",
+		Quirks: wire.Quirks{RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}, TopK: true},
+	},
+	{Name: "llamacpp", Title: "llama.cpp", BaseURL: "http://127.0.0.1:8080/v1", Quirks: wire.Quirks{TopK: true}},
+	{Name: "sglang", Title: "SGLang", BaseURL: "http://127.0.0.1:30000/v1", Quirks: wire.Quirks{TopK: true}},
 	{Name: "openai-compatible", Title: "any server that speaks OpenAI's chat completions"},
 }
