@@ -1,0 +1,210 @@
+package responses
+
+import (
+	"context"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// Decode reads what the tool loop must know: the names of the client's own tools, the controls, the calls that the
+// conversation's assistant made, and the client's answers about calls that it was asked about. What the request refers to in
+// earlier replies of this gateway takes its place in Raw; a previous_response_id or an item_reference that a provider made is left
+// where it stands.
+func (Door) Decode(ctx context.Context, req *llm.Request) error {
+	_, err := decode(ctx, req, false)
+	return err
+}
+
+// DecodeAll reads the conversation, the tools and all controls too. Nothing that a provider keeps can be referred to.
+func (Door) DecodeAll(ctx context.Context, req *llm.Request) error {
+	env, err := decode(ctx, req, true)
+	if err != nil {
+		return err
+	}
+	body := env.talk.body
+	req.Params.Left = nil
+	if err := readAllParams(body, &req.Params); err != nil {
+		return err
+	}
+	own := toolTable(jsonedit.Get(body, "tools"))
+	if req.Tools, err = readAllTools(jsonedit.Get(body, "tools"), own, &req.Params); err != nil {
+		return err
+	}
+	if err := readChoice(jsonedit.Get(body, "tool_choice"), own, &req.Params); err != nil {
+		return err
+	}
+	req.Messages, err = readMessages(env.talk, own, jsonedit.Get(body, "instructions"))
+	return err
+}
+
+// decode does what both have in common. It returns the request's envelope, whose talk is set.
+func decode(ctx context.Context, req *llm.Request, cross bool) (*envelope, error) {
+	env := indexOf(req)
+	t := env.talk
+	if t == nil || cross && !t.cross {
+		first := *req
+		if t != nil { // the body as it came
+			again, err := scan(t.body)
+			if err != nil {
+				return nil, err
+			}
+			first.Raw.Bytes, env = t.body, again
+		}
+		first.Answers = nil
+		var err error
+		if t, err = converse(ctx, &first, env, cross); err != nil {
+			return nil, err
+		}
+		t.cross = cross
+		req.Answers = first.Answers
+		body, changed := t.edited(env)
+		if changed {
+			if env, err = scan(body); err != nil {
+				return nil, err
+			}
+		}
+		env = &envelope{obj: env.obj, talk: t} // others may hold the one that ReadRequest made
+		req.Raw.Bytes, req.Raw.Index = body, env
+	}
+	req.Tools = readTools(toolTable(env.value(req.Raw.Bytes, "tools")))
+	if err := readParams(env, req.Raw.Bytes, &req.Params); err != nil {
+		return nil, err
+	}
+	req.Params.PastCalls = nil
+	for i := range t.said {
+		switch s := &t.said[i]; s.kind {
+		case kindCall:
+			req.Params.PastCalls = append(req.Params.PastCalls, llm.Call{ID: s.text("call_id"), Name: s.text("name"), Arguments: s.text("arguments")})
+		case kindCustom:
+			req.Params.PastCalls = append(req.Params.PastCalls, llm.Call{ID: s.text("call_id"), Name: s.text("name"), Arguments: s.text("input")})
+		}
+	}
+	return env, nil
+}
+
+// readParams reads the controls of the loop.
+func readParams(env *envelope, body []byte, p *llm.Params) error {
+	var err error
+	if p.MaxCalls, err = integer(env.value(body, "max_tool_calls"), "max_tool_calls", -1); err != nil {
+		return err
+	}
+	parallel, err := boolean(env.value(body, "parallel_tool_calls"), "parallel_tool_calls", true)
+	if err != nil {
+		return err
+	}
+	p.OneByOne = !parallel
+	format, _ := jsonedit.Unquote(jsonedit.Get(env.value(body, "text"), "format", "type"))
+	p.JSON = format == "json_object" || format == "json_schema"
+	p.ForcedTool = forces(env.value(body, "tool_choice"))
+	p.Shows, p.Asks = true, true
+	return nil
+}
+
+// forces reports whether a tool choice demands a call.
+func forces(choice []byte) bool {
+	if word, ok := jsonedit.Unquote(choice); ok {
+		return word == "required"
+	}
+	if jsonedit.Kind(choice) != '{' {
+		return false
+	}
+	if kind, _ := jsonedit.Unquote(jsonedit.Get(choice, "type")); kind == "allowed_tools" {
+		mode, _ := jsonedit.Unquote(jsonedit.Get(choice, "mode"))
+		return mode == "required"
+	}
+	return true
+}
+
+func integer(lit []byte, param string, absent int) (int, error) {
+	if jsonedit.IsNull(lit) {
+		return absent, nil
+	}
+	n, ok := jsonedit.Int(lit)
+	if !ok || n < 0 || n > 1<<20 {
+		return 0, fault.Invalidf(param, "%s must be a whole number that is not negative", param)
+	}
+	return int(n), nil
+}
+
+// ownTool is a tool of the client's: a function or a custom tool, alone or in a namespace.
+type ownTool struct {
+	raw       []byte
+	kind      string // function | custom
+	name      string // as the client calls it
+	namespace string
+	offered   string // the name under which a model of another wire knows it
+	param     string
+}
+
+// toolTable lists the client's functions and custom tools in order. Those of a namespace are offered under their own names
+// where these are free, since that is how a model of another wire calls them.
+func toolTable(tools []byte) []ownTool {
+	var out []ownTool
+	taken := map[string]bool{}
+	add := func(t []byte, namespace, param string) {
+		kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type"))
+		name, ok := jsonedit.Unquote(jsonedit.Get(t, "name"))
+		if !ok || kind != "function" && kind != "custom" {
+			return
+		}
+		offered := name
+		if namespace != "" && taken[name] {
+			offered = namespace + "-" + name
+		}
+		taken[offered] = true
+		out = append(out, ownTool{raw: t, kind: kind, name: name, namespace: namespace, offered: offered, param: param})
+	}
+	i := -1
+	for t := range jsonedit.Elements(tools) {
+		i++
+		param := at("tools", i)
+		if kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type")); kind != "namespace" {
+			add(t, "", param)
+			continue
+		}
+		namespace, _ := jsonedit.Unquote(jsonedit.Get(t, "name"))
+		n := -1
+		for f := range jsonedit.Elements(jsonedit.Get(t, "tools")) {
+			n++
+			add(f, namespace, at(param+".tools", n))
+		}
+	}
+	return out
+}
+
+// findTool returns the client's tool that a call or a choice means, or nil.
+func findTool(own []ownTool, namespace, name string) *ownTool {
+	var found *ownTool
+	for i := range own {
+		t := &own[i]
+		switch {
+		case t.name != name:
+		case t.namespace == namespace:
+			return t
+		case found == nil && namespace == "":
+			found = t
+		}
+	}
+	return found
+}
+
+// offeredTool returns the client's tool that is offered under a name, or nil.
+func offeredTool(own []ownTool, name string) *ownTool {
+	for i := range own {
+		if own[i].offered == name {
+			return &own[i]
+		}
+	}
+	return nil
+}
+
+// readTools returns the client's own tools, by name.
+func readTools(own []ownTool) []llm.Tool {
+	tools := []llm.Tool{}
+	for i := range own {
+		tools = append(tools, llm.Tool{Name: own[i].offered})
+	}
+	return tools
+}
