@@ -31,6 +31,9 @@ func callIDOf(id string) string {
 	return id
 }
 
+// isOurID reports whether the gateway wrote the block with that id.
+func isOurID(id string) bool { return strings.HasPrefix(id, ourID) }
+
 // fitID gives a call id of another provider the form that the API takes: an id that does not have it is hashed, and the
 // same id always becomes the same one.
 func fitID(id string) string {
