@@ -32,6 +32,8 @@ type Model struct {
 	APIKey   secret.String
 	BaseURL  string                   // empty: the provider's own
 	Headers  map[string]secret.String // added to every upstream request
+	// DropUnknown leaves out of a request what the provider's wire has no word for; else the request is refused.
+	DropUnknown bool
 }
 
 // Takes reports whether the name ends in *, so that the model takes every name with its beginning.

@@ -116,7 +116,8 @@ models:
     api_key: ${OPENAI_API_KEY}
     base_url: http://127.0.0.1:9100/v1
     headers: {x-team: a}
-  - {name: "*", provider: ollama}
+    unknown_params: drop
+  - {name: "*", provider: ollama, unknown_params: refuse}
   - {name: plain, provider: ollama}
 mcp_servers:
   files:
@@ -164,7 +165,7 @@ func TestParseWhole(t *testing.T) {
 		Models: []Model{
 			{
 				Name: "fast", Provider: "openai", Model: "gpt-4o-mini", APIKey: s("sk-up"), BaseURL: "http://127.0.0.1:9100/v1",
-				Headers: map[string]secret.String{"x-team": s("a")},
+				Headers: map[string]secret.String{"x-team": s("a")}, DropUnknown: true,
 			},
 			{Name: "*", Provider: "ollama"},
 			{Name: "plain", Provider: "ollama", Model: "plain"},

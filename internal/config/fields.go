@@ -31,6 +31,10 @@ func modelFields(m *Model) []field {
 		{name: "api_key", to: hidden{func(s string) { m.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
 		{name: "base_url", to: address{&m.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
 		{name: "headers", to: pairs{&m.Headers, headerName, headerValue, true}, doc: "Headers for every request to the provider."},
+		{
+			name: "unknown_params", to: either{&m.DropUnknown, [2]string{"refuse", "drop"}},
+			doc: "What is done with members of a request that the provider's wire has no word for: the request is refused, or they are left out and named in x-fairlead-dropped-params.",
+		},
 	}
 }
 

@@ -75,6 +75,8 @@ func describeValue(v value) (what, standard string) {
 		return "secret text", ""
 	case choice:
 		return code(strings.Join(v.allowed, "`, `")), code(*v.to)
+	case either:
+		return code(strings.Join(v.words[:], "`, `")), code(v.word())
 	case truth:
 		return "`true`, `false`", code(fmt.Sprint(*v.to))
 	case count:

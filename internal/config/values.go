@@ -126,6 +126,30 @@ func (c choice) schema() map[string]any {
 	return withDefault(orVariable(map[string]any{"enum": c.allowed}), *c.to)
 }
 
+// either is one of two words: the first stands for false and is the default.
+type either struct {
+	to    *bool
+	words [2]string
+}
+
+func (e either) read(d *decoder, path string, n *yaml.Node) {
+	word := e.word()
+	choice{&word, e.words[:]}.read(d, path, n)
+	*e.to = word == e.words[1]
+}
+
+func (e either) schema() map[string]any {
+	word := e.word()
+	return choice{&word, e.words[:]}.schema()
+}
+
+func (e either) word() string {
+	if *e.to {
+		return e.words[1]
+	}
+	return e.words[0]
+}
+
 // truth is true or false.
 type truth struct{ to *bool }
 

@@ -25,7 +25,7 @@ func (d Door) DecodeAll(ctx context.Context, req *llm.Request) error {
 		return err
 	}
 	env, body := indexOf(req), req.Raw.Bytes
-	r := reader{p: &req.Params}
+	r := reader{p: &req.Params, looped: len(req.MCP) > 0}
 	req.Params.Left = nil
 	if err := r.params(body); err != nil {
 		return err
@@ -50,6 +50,7 @@ func (d Door) DecodeAll(ctx context.Context, req *llm.Request) error {
 // reader reads a whole request into the words of llm.
 type reader struct {
 	p       *llm.Params
+	looped  bool // the request names servers of the gateway
 	offered []llm.Tool
 	said    []llm.Message
 	names   map[string]string // the names of calls by their ids

@@ -45,7 +45,7 @@ var paramReaders = map[string]paramReader{
 	},
 	"modalities": (*reader).modalities,
 	"n": func(r *reader, name string, _ []byte) error {
-		if r.p.N > 1 { // read by Decode
+		if r.p.N > 1 && !r.looped { // read by Decode; with tools of the gateway it is refused by its own code
 			r.left(name)
 		}
 		return nil
