@@ -1,0 +1,148 @@
+package messages
+
+import (
+	"cmp"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/sse"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+const (
+	defaultKeepAlive = 15 * time.Second
+	pingFrame        = "event: ping\ndata: {\"type\": \"ping\"}\n\n"
+)
+
+// WriteReply writes the reply: opaque bytes as they come, or one message made of all the turns' events.
+func (d Door) WriteReply(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
+	switch {
+	case req.Opaque:
+		return writeOpaque(w, reply)
+	case req.Stream:
+		return d.writeStream(w, req, reply)
+	}
+	return d.writePlain(w, req, reply)
+}
+
+func (d Door) message(req *llm.Request, to sink) *message {
+	id := newID
+	if d.newID != nil {
+		id = d.newID
+	}
+	return newMessage(req, to, id())
+}
+
+func (d Door) writePlain(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
+	p := &plain{}
+	m := d.message(req, p)
+	for ev, err := range reply {
+		if err != nil {
+			return err
+		}
+		m.take(&ev)
+		if ev.Kind == llm.End {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Length", strconv.Itoa(len(p.body)))
+			_, _ = w.Write(p.body)
+			return nil
+		}
+	}
+	return errUnfinished()
+}
+
+func (d Door) writeStream(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
+	s := &stream{w: sse.NewWriter(w), rw: w, keepAlive: cmp.Or(d.KeepAlive, defaultKeepAlive), stop: func() {}}
+	m := d.message(req, s)
+	defer func() { s.stop() }()
+	for ev, err := range reply {
+		if err != nil {
+			if !m.begun {
+				return err
+			}
+			s.abort(err)
+			return nil
+		}
+		m.take(&ev)
+		if ev.Kind == llm.End {
+			return nil // what is held leaves with the end of the body
+		}
+		if s.settle(ev.More || ev.Kind == llm.Start); s.failed {
+			return nil
+		}
+	}
+	if !m.begun {
+		return errUnfinished()
+	}
+	s.abort(errUnfinished())
+	return nil
+}
+
+func errUnfinished() error {
+	return &fault.Error{Kind: fault.Upstream, Op: "messages.WriteReply", Code: "upstream_error", Message: "the model's reply ended before it was complete"}
+}
+
+// writeOpaque copies a reply of the same wire.
+func writeOpaque(w http.ResponseWriter, reply iter.Seq2[llm.Event, error]) error {
+	begun, streams, flush := false, false, http.NewResponseController(w)
+	for ev, err := range reply {
+		switch {
+		case err != nil && !begun:
+			return err
+		case err != nil:
+			breakOff(w, err, streams)
+			return nil
+		case ev.Kind != llm.Opaque:
+			continue
+		}
+		if !begun {
+			begun, streams = true, opaqueHeaders(w, ev.Head)
+		}
+		if len(ev.Raw) == 0 {
+			continue
+		}
+		if _, err := w.Write(ev.Raw); err != nil {
+			return nil
+		}
+		if streams && flush.Flush() != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// opaqueHeaders sets the headers of a relayed reply, and reports whether it is a stream.
+func opaqueHeaders(w http.ResponseWriter, head *llm.Head) bool {
+	if head == nil || head.ContentType == "" {
+		return false
+	}
+	w.Header().Set("Content-Type", head.ContentType)
+	if !wire.IsStream(head.ContentType) {
+		return false
+	}
+	streamHeaders(w)
+	return true
+}
+
+func streamHeaders(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// breakOff ends a relayed reply that has begun and cannot be finished. A stream is told the reason; a plain reply has no room
+// for one, so its connection is cut rather than let it look complete.
+func breakOff(w http.ResponseWriter, err error, streams bool) {
+	e := fault.From(err)
+	switch {
+	case e.Kind == fault.Canceled || e.Told:
+	case !streams:
+		panic(http.ErrAbortHandler)
+	default:
+		_, _ = w.Write(append(appendError([]byte("event: error\ndata: "), e, w.Header()), "\n\n"...))
+	}
+}
