@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // builder makes a body of the decoded fields.
@@ -22,6 +23,7 @@ type builder struct {
 	limits limits
 	enc    encoder
 	body   []byte
+	chosen llm.ToolChoice
 	tools  []llm.Tool // on offer
 	think  thinking
 }
@@ -40,7 +42,8 @@ func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 	if b.enc.err != nil {
 		return dst, b.enc.err
 	}
-	b.tools = offered(req)
+	b.chosen = wire.Chosen(req)
+	b.tools = offered(req, &b.chosen)
 	if err := b.thinking(rest); err != nil {
 		return dst, err
 	}
@@ -66,8 +69,8 @@ func (b *builder) unsayable() error {
 		{"n", p.N > 1},
 		{"frequency_penalty", asks(p.FrequencyPenalty)},
 		{"presence_penalty", asks(p.PresencePenalty)},
-		{"seed", p.Seed != nil},
-		{"logprobs", p.TopLogprobs != nil},
+		{"seed", len(p.Seed) > 0},
+		{"logprobs", len(p.TopLogprobs) > 0},
 	} {
 		if c.asked {
 			return unsaid(c.param, c.param+" cannot be said")
@@ -117,18 +120,12 @@ func (b *builder) system(ms []llm.Message) {
 }
 
 // offered are the tools that the model may call: ours first, and of all only those that the choice allows.
-func offered(req *llm.Request) []llm.Tool {
+func offered(req *llm.Request, c *llm.ToolChoice) []llm.Tool {
 	all := slices.Concat(req.AddedTools, req.Tools)
-	c := &req.Params.Choice
-	if req.ToolChoice != llm.ChoiceAsIs {
+	if req.ToolChoice != llm.ChoiceAsIs || c.Allowed == nil || c.Mode == "none" || c.Mode == "tool" {
 		return all
 	}
-	return slices.DeleteFunc(all, func(t llm.Tool) bool {
-		if c.Mode == "tool" && c.Label != "" && c.Name == "" {
-			return t.Label != c.Label
-		}
-		return c.Mode != "none" && c.Mode != "tool" && c.Allowed != nil && !slices.Contains(c.Allowed, t.Name)
-	})
+	return slices.DeleteFunc(all, func(t llm.Tool) bool { return !slices.Contains(c.Allowed, t.Name) })
 }
 
 // offer appends the tools and the choice between them.
@@ -156,7 +153,6 @@ func (b *builder) offer() {
 
 // choice is the tool choice without its closing brace; "" for none, which is auto.
 func (b *builder) choice() string {
-	p := &b.req.Params
 	switch b.req.ToolChoice {
 	case llm.ChoiceNone:
 		return `{"type":"none"`
@@ -164,16 +160,12 @@ func (b *builder) choice() string {
 		return ""
 	default:
 	}
-	switch c := &p.Choice; {
+	switch c := &b.chosen; {
 	case c.Mode == "none":
 		return `{"type":"none"`
-	case c.Mode == "tool" && c.Name != "":
-		name := c.Name
-		if c.Label != "" {
-			name = b.req.NameOf(&llm.Call{Label: c.Label, Tool: c.Name})
-		}
-		return `{"type":"tool","name":` + string(jsonedit.AppendQuote(nil, name))
-	case c.Mode == "required" || c.Mode == "tool" || p.ForcedTool:
+	case c.Mode == "tool":
+		return `{"type":"tool","name":` + string(jsonedit.AppendQuote(nil, c.Name))
+	case c.Mode == "required" || c.Mode == "" && b.req.Params.ForcedTool:
 		return `{"type":"any"`
 	}
 	return ""

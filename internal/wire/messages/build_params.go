@@ -90,7 +90,7 @@ func (b *builder) thinking(ms []llm.Message) error {
 	if asks(p.Temperature) && strings.Trim(string(p.Temperature), "0.") != "1" {
 		return unsaid("temperature", "temperature cannot be said together with reasoning")
 	}
-	if p.TopK != nil {
+	if len(p.TopK) > 0 {
 		return unsaid("top_k", "top_k cannot be said together with reasoning")
 	}
 	b.think = t
@@ -125,7 +125,7 @@ func (b *builder) maxTokens() int64 {
 
 // number appends a member whose value is JSON already.
 func (b *builder) number(name string, v []byte) {
-	if v != nil {
+	if len(v) > 0 {
 		b.body = appendMember(b.body, []byte(name), v)
 	}
 }

@@ -54,6 +54,9 @@ func (r *reader) open(index int64, v []byte) *block {
 		r.close(old)
 	}
 	b := &block{index: index, kind: word(jsonedit.Get(v, "type")), open: true, raw: append([]byte(nil), v...)}
+	if n := len(r.blocks); n > 0 && r.blocks[n-1].kind == b.kind {
+		r.part(b.kind)
+	}
 	r.blocks = append(r.blocks, b)
 	switch b.kind {
 	case "text":
@@ -80,6 +83,16 @@ func (r *reader) fits(n int) bool {
 // delta is an event for a delta that is no text.
 func delta(kind llm.Kind, v []byte) llm.Event {
 	return llm.Event{Kind: kind, Extra: extra(llm.Extra{Choice: v})}
+}
+
+// part tells that a block begins right behind another one of its kind.
+func (r *reader) part(kind string) {
+	switch kind {
+	case "text":
+		r.emit(delta(llm.Text, []byte(`{"type":"text","text":""}`)))
+	case "thinking":
+		r.emit(delta(llm.Thinking, []byte(`{"type":"thinking","thinking":"","signature":""}`)))
+	}
 }
 
 // say tells a piece of text.

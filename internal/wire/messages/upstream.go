@@ -13,15 +13,10 @@ import (
 
 // Upstream is the half of the Messages wire that faces providers. It keeps nothing between requests and may be shared.
 //
-// What it yields for a request that somebody reads, beside the words of llm.Kind, all with Extra.Wire == Name:
-//   - Start has in Extra.Top the members of the message that no field says; End has there how the reply ended in the
-//     provider's own words: stop_reason, stop_sequence and what else came with them.
-//   - A Text or Thinking event with an empty Text has in Extra.Choice a delta that is no text: a signature, a citation.
-//   - A ToolCall event that opens a call has in Call.Extra the members of the block that no field says, "caller" say. A call
-//     for which no arguments came has "{}".
-//   - Other with Extra.Choice is a whole block that there is no word for: redacted_thinking, server_tool_use and its
-//     result, compaction.
-//   - Other with Extra.Delta, right before End, has all blocks of the turn, `"content":[…]`, as they must come back.
+// The package's doc says what of a reply travels in llm.Extra. Beside that, Start has in Extra.Top the members of the message
+// that no field says, a text or thinking block that follows another one of its kind begins with an event of its own, and a
+// ToolCall event that opens a call has in Call.Extra the members of the block that no field says, "caller" say. A call for
+// which no arguments came has "{}".
 type Upstream struct {
 	q      wire.Quirks
 	params *wire.Params
