@@ -38,6 +38,14 @@ var scripts = map[string][]scripted.Turn{
 		}},
 		{Text: "The client said {result}"},
 	},
+	"failing": {
+		{Calls: []scripted.Call{{Name: "tools-fail", Arguments: `{}`}}},
+		{Text: "Told: {result}"},
+	},
+	"asked": {
+		{Calls: []scripted.Call{{Name: "tools-echo", Arguments: `{"x":1}`}}},
+		{Text: "Told: {result}"},
+	},
 }
 
 // read is what the accumulator made of a stream.
@@ -80,7 +88,10 @@ func house(t *testing.T) openai.Client {
 	t.Helper()
 	model := scripted.Start(t, scripts)
 	g := gateway.Start(t, gateway.Config(model.URL(),
-		gateway.Scripted("tools", mcptest.Spec{Tools: []mcptest.Tool{{Name: "echo", Do: mcptest.Echo}}})))
+		gateway.Scripted("tools", mcptest.Spec{Tools: []mcptest.Tool{
+			{Name: "echo", Do: mcptest.Echo},
+			{Name: "fail", Do: mcptest.Fail, Text: "it broke"},
+		}})))
 	return openai.NewClient(option.WithBaseURL(g.URL+"/v1"), option.WithAPIKey(gateway.Key), option.WithMaxRetries(0))
 }
 

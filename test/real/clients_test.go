@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,11 +24,22 @@ type seen struct {
 	Usage       map[string]int `json:"usage"`
 	ToolCalls   int            `json:"toolCalls"`
 	Steps       int            `json:"steps"`
+	Items       []string       `json:"items"` // types of items, blocks or parts, as the client names them
+	Calls       []call         `json:"calls"` // that the gateway has run and the client shows
+	Asked       int            `json:"asked"` // calls that the client was asked about
 	ContentDone []string       `json:"contentDone"`
 	Fields      []string       `json:"fields"`
 	Results     []result       `json:"results"`
 	Requests    int            `json:"requests"`
 	Errors      []string       `json:"errors"`
+}
+
+// call is a call of a tool as a client shows it; not every client shows all of it.
+type call struct {
+	Server    string `json:"server"`
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"`
+	Output    string `json:"output"`
 }
 
 var clientScripts = map[string][]scripted.Turn{
@@ -48,6 +58,14 @@ var clientScripts = map[string][]scripted.Turn{
 		}},
 		{Text: "Done {result}."},
 	},
+	"asked": {
+		{Calls: []scripted.Call{{Name: "everything-get-sum", Arguments: `{"a":2,"b":3}`}}},
+		{Text: "Told: {result}"},
+	},
+	"client": {
+		{Text: "We ask.", Calls: []scripted.Call{{Name: "client_side", Arguments: `{}`}}},
+		{Text: "Done {result}."},
+	},
 }
 
 // TestClients lets real clients accumulate a stream of three turns, two of them with tool calls that the gateway runs, in
@@ -57,18 +75,17 @@ func TestClients(t *testing.T) {
 	g, _ := house(t, model.URL())
 	const text = "First I add.\n\nThen I echo.\n\nThat is all."
 
-	node := installed("node", "node")
 	python := installed("venv", "bin", "python")
 	for _, c := range []struct {
 		name   string
 		cmd    []string
 		fields bool // the client keeps the gateway's fields
 	}{
-		{"openai stream", []string{node, "openai-stream.mjs"}, true},
-		{"openai runTools", []string{node, "openai-runtools.mjs"}, false},
-		{"ai openai", []string{node, "ai-sdk.mjs", "openai"}, false},
-		{"ai openai-compatible", []string{node, "ai-sdk.mjs", "compatible"}, false},
-		{"langchain", []string{node, "langchain.mjs"}, false},
+		{"openai stream", node("openai-stream.mjs"), true},
+		{"openai runTools", node("openai-runtools.mjs"), false},
+		{"ai openai", node("ai-sdk.mjs", "openai"), false},
+		{"ai openai-compatible", node("ai-sdk.mjs", "compatible"), false},
+		{"langchain", node("langchain.mjs"), false},
 		{"openai-python stream", []string{python, "openai_stream.py"}, true},
 	} {
 		for _, mode := range []string{"standard", "hidden", "annotated"} {
@@ -117,7 +134,7 @@ func (s seen) want(t *testing.T, text string) {
 func TestMixedTurn(t *testing.T) {
 	model := scripted.Start(t, clientScripts)
 	g, _ := house(t, model.URL())
-	s := runClient(t, []string{installed("node", "node"), "openai-runtools.mjs"}, "BASE_URL="+g.URL+"/v1", "MODEL=mixed", "STREAM_MODE=standard")
+	s := runClient(t, node("openai-runtools.mjs"), "BASE_URL="+g.URL+"/v1", "MODEL=mixed", "STREAM_MODE=standard")
 	if len(s.Errors) > 0 || s.Requests != 2 || s.ToolCalls != 1 {
 		t.Fatalf("%d requests, %d calls of the client's tool, errors %q; want 2, 1, none", s.Requests, s.ToolCalls, s.Errors)
 	}
@@ -128,6 +145,11 @@ func TestMixedTurn(t *testing.T) {
 	if len(results) != 2 {
 		t.Errorf("the model was told %q, want the gateway's result and the client's", results)
 	}
+}
+
+// node runs one of clients/ and keeps it on this machine.
+func node(script string, args ...string) []string {
+	return append([]string{installed("node", "node"), "--require", here("loopback.cjs"), script}, args...)
 }
 
 // runClient runs one of clients/ beside the installed packages, where its imports look.
@@ -147,7 +169,7 @@ func runClient(t *testing.T, cmd []string, env ...string) seen {
 	run.Stderr = &stderr
 	out, err := run.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", filepath.Base(cmd[1]), err, stderr.String())
+		t.Fatalf("%q: %v\n%s", cmd[1:], err, stderr.String())
 	}
 	var s seen
 	if err := json.Unmarshal(out, &s); err != nil {

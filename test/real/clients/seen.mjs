@@ -15,6 +15,24 @@ export const mcpTool = {
   require_approval: 'never',
 };
 
+// The same servers, whose calls wait for the client.
+export const askingTool = { ...mcpTool, require_approval: 'always' };
+
+// outputOf is what a response of the responses API holds.
+export function outputOf(response) {
+  return {
+    text: response.output_text,
+    finish: response.status,
+    usage: { input: response.usage.input_tokens, output: response.usage.output_tokens },
+    items: response.output.map((item) => item.type),
+    toolCalls: response.output.filter((item) => item.type === 'function_call').length,
+    calls: response.output
+      .filter((item) => item.type === 'mcp_call')
+      .map((item) => ({ server: item.server_label, name: item.name, arguments: item.arguments, output: item.output })),
+    asked: response.output.filter((item) => item.type === 'mcp_approval_request').length,
+  };
+}
+
 let requests = 0;
 const errors = [];
 

@@ -1,0 +1,61 @@
+// LangChain with MCP: ChatOpenAI, which leaves for the responses API when it is given an MCP tool, ChatAnthropic, and
+// LangGraph's agent around ChatOpenAI, which must find no call to answer.
+import { ChatAnthropic } from '@langchain/anthropic';
+import { createReactAgent } from '@langchain/langgraph/prebuilt';
+import { ChatOpenAI } from '@langchain/openai';
+import { apiKey, baseURL, countingFetch, mcpTool, model, prompt, run } from './seen.mjs';
+
+const which = process.argv[2];
+
+function openai() {
+  return new ChatOpenAI({ model, apiKey, streamUsage: true, configuration: { baseURL, fetch: countingFetch } });
+}
+
+function anthropic() {
+  return new ChatAnthropic({
+    model,
+    apiKey,
+    anthropicApiUrl: baseURL.replace(/\/v1$/, ''),
+    clientOptions: { fetch: countingFetch },
+    maxTokens: 1000,
+    betas: ['mcp-client-2025-11-20'],
+    invocationKwargs: {
+      mcp_servers: [{ type: 'url', name: mcpTool.server_label, url: mcpTool.server_url }],
+      tools: [{ type: 'mcp_toolset', mcp_server_name: mcpTool.server_label }],
+    },
+  });
+}
+
+async function whole(stream) {
+  let message;
+  for await (const chunk of stream) message = message ? message.concat(chunk) : chunk;
+  return seenIn(message);
+}
+
+function seenIn(message) {
+  const blocks = Array.isArray(message.content) ? message.content : [];
+  return {
+    text: message.text,
+    finish: message.response_metadata.status ?? message.response_metadata.stop_reason ?? message.additional_kwargs.stop_reason,
+    usage: { input: message.usage_metadata?.input_tokens, output: message.usage_metadata?.output_tokens },
+    toolCalls: message.tool_calls?.length ?? 0,
+    items: [...blocks, ...(message.additional_kwargs.tool_outputs ?? [])].map((block) => block.type),
+    calls: (message.additional_kwargs.tool_outputs ?? [])
+      .filter((item) => item.type === 'mcp_call')
+      .map((item) => ({ server: item.server_label, name: item.name, arguments: item.arguments, output: item.output })),
+  };
+}
+
+const modes = {
+  openai: async () => whole(await openai().bindTools([mcpTool]).stream(prompt)),
+  'openai-invoke': async () => seenIn(await openai().bindTools([mcpTool]).invoke(prompt)),
+  anthropic: async () => whole(await anthropic().stream(prompt)),
+  'anthropic-invoke': async () => seenIn(await anthropic().invoke(prompt)),
+  async langgraph() {
+    const agent = createReactAgent({ llm: openai(), tools: [mcpTool] });
+    const { messages } = await agent.invoke({ messages: [{ role: 'user', content: prompt }] });
+    return { ...seenIn(messages.at(-1)), steps: messages.length - 1 };
+  },
+};
+
+await run(`langchain ${which}`, modes[which]);
