@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/llm"
 )
@@ -54,4 +55,16 @@ func ShortID(id string) string {
 	}
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:])
+}
+
+// AudioFormat is OpenAI's word for a media type of audio.
+func AudioFormat(mediaType string) string {
+	switch _, sub, _ := strings.Cut(mediaType, "/"); sub {
+	case "mpeg", "mp3":
+		return "mp3"
+	case "", "wav", "wave", "x-wav", "vnd.wave":
+		return "wav"
+	default:
+		return sub
+	}
 }

@@ -198,22 +198,10 @@ func appendPart(dst []byte, p *llm.Part) []byte {
 		dst = append(dst, `{"type":"input_audio","input_audio":{"data":`...)
 		dst = jsonedit.AppendQuote(dst, p.Data)
 		dst = append(dst, `,"format":`...)
-		return append(jsonedit.AppendQuote(dst, audioFormat(p.MediaType)), `}}`...)
+		return append(jsonedit.AppendQuote(dst, wire.AudioFormat(p.MediaType)), `}}`...)
 	}
 	dst = append(dst, `{"type":"text","text":`...)
 	return append(jsonedit.AppendQuote(dst, cmp.Or(p.Text, p.URI, partText(p))), '}')
-}
-
-// audioFormat is the wire's word for a media type of audio.
-func audioFormat(mediaType string) string {
-	switch _, sub, _ := strings.Cut(mediaType, "/"); sub {
-	case "mpeg", "mp3":
-		return "mp3"
-	case "", "wav", "wave", "x-wav", "vnd.wave":
-		return "wav"
-	default:
-		return sub
-	}
 }
 
 // tools appends function tools with commas between them.
