@@ -33,7 +33,7 @@ func (a *App) targets(cfg *config.Config) ([]plan.Target, error) {
 		if err != nil {
 			return nil, fmt.Errorf("models: %s: %w", m.Name, err)
 		}
-		t := plan.Target{Name: m.Name, Provider: m.Provider, Wire: client.Wire(), Model: client}
+		t := plan.Target{Name: m.Name, Provider: m.Provider, Wire: client.Wire(), Model: client, DropUnknown: m.DropUnknown}
 		if prefix, ok := strings.CutSuffix(m.Name, "*"); ok && prefix != "" {
 			t.Model = below{client, prefix}
 		}
@@ -60,7 +60,7 @@ func (b below) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Eve
 func FromEnv(getenv func(string) string) (*config.Config, error) {
 	cfg := config.Default()
 	for _, f := range providerall.FromEnv(getenv) {
-		cfg.Models = append(cfg.Models, config.Model{Name: f.Driver.Name + "/*", Provider: f.Driver.Name, APIKey: f.Target.Key, BaseURL: f.Target.BaseURL})
+		cfg.Models = append(cfg.Models, config.Model{Name: f.Driver.Name + "/*", Place: config.Place{Provider: f.Driver.Name, APIKey: f.Target.Key, BaseURL: f.Target.BaseURL}})
 	}
 	if len(cfg.Models) == 0 {
 		return nil, fmt.Errorf("there is no model to serve: set a provider's key such as OPENAI_API_KEY, or name a config with --config FILE")

@@ -30,17 +30,57 @@ func (d *decoder) checkModels(models []Model) {
 		} else {
 			first[m.Name] = i
 		}
-		switch {
-		case m.Takes() && d.has(path+".model"):
-			d.wrong(path+".model", "does not go with a name that ends in *, which passes on the client's name; leave model out")
-		case !m.Takes() && m.Model == "":
-			m.Model = m.Name
+		d.checkPlaces(m, path)
+	}
+	d.checkFallbacks(models)
+}
+
+// checkPlaces looks at where a model runs: at its own keys, or in its deployments.
+func (d *decoder) checkPlaces(m *Model, path string) {
+	if !d.has(path + ".deployments") {
+		if m.Provider == "" && !d.has(path+".provider") && !d.bad[path] {
+			d.wrong(path+".provider", "is missing: a provider that the gateway knows, such as openai")
 		}
-		d.checkProvider(m, path)
+		if d.has(path + ".strategy") {
+			d.wrong(path+".strategy", "goes with deployments, and this model has none")
+		}
+		d.checkPlace(&m.Place, m, path)
+	} else {
+		for _, f := range placeFields(new(Place)) {
+			if d.has(path + "." + f.name) {
+				d.wrong(path+"."+f.name, "goes into the deployments, which this model has")
+			}
+		}
+		if len(m.Deployments) == 0 && !d.bad[path+".deployments"] {
+			d.wrong(path+".deployments", "must not be empty; a model runs somewhere")
+		}
+		for i := range m.Deployments {
+			p := item(path+".deployments", i)
+			if m.Deployments[i].Provider == "" && !d.has(p+".provider") && !d.bad[p] {
+				d.wrong(p+".provider", "is missing: a provider that the gateway knows, such as openai")
+			}
+			d.checkPlace(&m.Deployments[i].Place, m, p)
+		}
+	}
+	if !d.has(path+".retries") && (m.Deployments != nil || d.has(path+".fallbacks")) {
+		m.Retries = defaultRetries
 	}
 }
 
-func (d *decoder) checkProvider(m *Model, path string) {
+// defaultRetries are those of a model whose requests are routed at all.
+const defaultRetries = 2
+
+func (d *decoder) checkPlace(p *Place, m *Model, path string) {
+	switch {
+	case m.Takes() && d.has(path+".model"):
+		d.wrong(path+".model", "does not go with a name that ends in *, which passes on the client's name; leave model out")
+	case !m.Takes() && p.Model == "":
+		p.Model = m.Name
+	}
+	d.checkProvider(p, path)
+}
+
+func (d *decoder) checkProvider(m *Place, path string) {
 	if m.Provider == "" || d.o.KnownProvider == nil {
 		return
 	}

@@ -24,16 +24,47 @@ type Config struct {
 	Mocks            bool // mock_response and mock_tool_calls in requests are honoured
 }
 
-// Model is one name that clients may ask for, and where it runs.
+// Model is one name that clients may ask for, and where it runs: its own Place, or Deployments.
 type Model struct {
-	Name     string // "*" takes any name that no other model has, "openai/*" those with this beginning
+	Name string // "*" takes any name that no other model has, "openai/*" those with this beginning
+	Place
+	Deployments []Deployment // nil: Place holds
+	Strategy    string       // which deployment is asked: weighted | least_busy | lowest_latency | cheapest; empty: weighted
+	Retries     int          // how often one request may be sent again to a place that has failed it
+	Fallbacks   Fallbacks
+	// DropUnknown leaves out of a request what the provider's wire has no word for; else the request is refused.
+	DropUnknown bool
+}
+
+// Place is where a model runs.
+type Place struct {
 	Provider string
-	Model    string // the provider's name for it; empty when Takes: the rest of the client's name is passed on
+	Model    string // the provider's name for it; empty when the model Takes: the rest of the client's name is passed on
 	APIKey   secret.String
 	BaseURL  string                   // empty: the provider's own
 	Headers  map[string]secret.String // added to every upstream request
-	// DropUnknown leaves out of a request what the provider's wire has no word for; else the request is refused.
-	DropUnknown bool
+}
+
+// Deployment is one of several places of a model.
+type Deployment struct {
+	Place
+	Weight int // its part of the requests, beside the others' weights
+}
+
+// Fallbacks are the names of the models that are asked instead, in this order, by what went wrong. They lead in no circle.
+type Fallbacks struct {
+	RateLimit     []string
+	ContextWindow []string
+	ContentFilter []string
+	Outage        []string
+}
+
+// Places are where the model runs: one or more.
+func (m *Model) Places() []Deployment {
+	if m.Deployments != nil {
+		return m.Deployments
+	}
+	return []Deployment{{Place: m.Place, Weight: 1}}
 }
 
 // Takes reports whether the name ends in *, so that the model takes every name with its beginning.
@@ -98,6 +129,14 @@ const (
 	StreamHidden    = "hidden"
 	StreamAnnotated = "annotated"
 	StreamLegacy    = "legacy"
+)
+
+// The values of Model.Strategy.
+const (
+	StrategyWeighted = "weighted"
+	StrategyBusy     = "least_busy"
+	StrategyLatency  = "lowest_latency"
+	StrategyCheapest = "cheapest"
 )
 
 const defaultListTTL = 5 * time.Minute

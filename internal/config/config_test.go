@@ -119,6 +119,12 @@ models:
     unknown_params: drop
   - {name: "*", provider: ollama, unknown_params: refuse}
   - {name: plain, provider: ollama}
+  - name: smart
+    deployments:
+      - {provider: openai, model: gpt-5.4, api_key: "${OPENAI_API_KEY}", weight: 3}
+      - {provider: vllm, base_url: "http://127.0.0.1:9101/v1"}
+    strategy: least_busy
+    fallbacks: {rate_limit: [plain, any/model], outage: [fast]}
 mcp_servers:
   files:
     command: [mcp-server-filesystem, /srv/docs, 7]
@@ -164,11 +170,21 @@ func TestParseWhole(t *testing.T) {
 		Listen: "127.0.0.1:0",
 		Models: []Model{
 			{
-				Name: "fast", Provider: "openai", Model: "gpt-4o-mini", APIKey: s("sk-up"), BaseURL: "http://127.0.0.1:9100/v1",
-				Headers: map[string]secret.String{"x-team": s("a")}, DropUnknown: true,
+				Name: "fast", DropUnknown: true,
+				Place: Place{
+					Provider: "openai", Model: "gpt-4o-mini", APIKey: s("sk-up"), BaseURL: "http://127.0.0.1:9100/v1",
+					Headers: map[string]secret.String{"x-team": s("a")},
+				},
 			},
-			{Name: "*", Provider: "ollama"},
-			{Name: "plain", Provider: "ollama", Model: "plain"},
+			{Name: "*", Place: Place{Provider: "ollama"}},
+			{Name: "plain", Place: Place{Provider: "ollama", Model: "plain"}},
+			{
+				Name: "smart", Strategy: StrategyBusy, Retries: 2, Fallbacks: Fallbacks{RateLimit: []string{"plain", "any/model"}, Outage: []string{"fast"}},
+				Deployments: []Deployment{
+					{Place: Place{Provider: "openai", Model: "gpt-5.4", APIKey: s("sk-up")}, Weight: 3},
+					{Place: Place{Provider: "vllm", Model: "smart", BaseURL: "http://127.0.0.1:9101/v1"}, Weight: 1},
+				},
+			},
 		},
 		Servers: []Server{
 			{

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"github.com/fairlead/fairlead/internal/secret"
 )
 
@@ -24,17 +26,49 @@ func configFields(c *Config) []field {
 }
 
 func modelFields(m *Model) []field {
-	return []field{
-		{name: "name", to: text{&m.Name, modelName}, required: true, doc: `What clients ask for; "*" takes any name and passes it on, "a/*" any that begins with a/, and passes on the rest.`},
-		{name: "provider", to: text{&m.Provider, plainName}, required: true, doc: "A provider that the gateway knows, such as openai."},
-		{name: "model", to: text{&m.Model, modelName}, doc: "The provider's name for the model; by default the same name."},
-		{name: "api_key", to: hidden{func(s string) { m.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
-		{name: "base_url", to: address{&m.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
-		{name: "headers", to: pairs{&m.Headers, headerName, headerValue, true}, doc: "Headers for every request to the provider."},
-		{
-			name: "unknown_params", to: either{&m.DropUnknown, [2]string{"refuse", "drop"}},
-			doc: "What is done with members of a request that the provider's wire has no word for: the request is refused, or they are left out and named in x-fairlead-dropped-params.",
+	return slices.Concat(
+		[]field{{name: "name", to: text{&m.Name, modelName}, required: true, doc: `What clients ask for; "*" takes any name and passes it on, "a/*" any that begins with a/, and passes on the rest.`}},
+		placeFields(&m.Place),
+		[]field{
+			{
+				name: "unknown_params", to: either{&m.DropUnknown, [2]string{"refuse", "drop"}},
+				doc: "What is done with members of a request that the provider's wire has no word for: the request is refused, or they are left out and named in x-fairlead-dropped-params.",
+			},
+			{name: "deployments", to: list[Deployment]{to: &m.Deployments, zero: Deployment{Weight: 1}, fields: deploymentFields}, doc: "Several places where the model runs, instead of one provider."},
+			{
+				name: "strategy", to: choice{&m.Strategy, []string{StrategyWeighted, StrategyBusy, StrategyLatency, StrategyCheapest}},
+				doc: "Which of the deployments that can be asked is asked; by default weighted.",
+			},
+			{name: "retries", to: count{&m.Retries, 0, 10}, doc: "How often one request may be sent again to a place that has failed it; by default 2 with deployments or fallbacks, else 0."},
+			{name: "fallbacks", to: group{fallbackFields(&m.Fallbacks)}, doc: "Models that are asked instead, by what went wrong."},
 		},
+	)
+}
+
+// placeFields are the keys that say where a model runs. Which of them must be there, check knows.
+func placeFields(p *Place) []field {
+	return []field{
+		{name: "provider", to: text{&p.Provider, plainName}, doc: "A provider that the gateway knows, such as openai."},
+		{name: "model", to: text{&p.Model, modelName}, doc: "The provider's name for the model; by default the same name."},
+		{name: "api_key", to: hidden{func(s string) { p.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
+		{name: "base_url", to: address{&p.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
+		{name: "headers", to: pairs{&p.Headers, headerName, headerValue, true}, doc: "Headers for every request to the provider."},
+	}
+}
+
+func deploymentFields(p *Deployment) []field {
+	return append(placeFields(&p.Place), field{name: "weight", to: count{&p.Weight, 1, 1000}, doc: "Its part of the requests, beside the weights of the others."})
+}
+
+func fallbackFields(f *Fallbacks) []field {
+	list := func(name string, to *[]string, doc string) field {
+		return field{name: name, to: texts{to: to, each: oneModel, once: true}, doc: doc}
+	}
+	return []field{
+		list("rate_limit", &f.RateLimit, "When the provider takes no more requests or tokens for now, or the credit is used up."),
+		list("context_window", &f.ContextWindow, "When the conversation is too long for the model."),
+		list("content_filter", &f.ContentFilter, "When the provider's filter refuses the request."),
+		list("outage", &f.Outage, "When the provider cannot be reached, is too slow, fails or refuses its key."),
 	}
 }
 
@@ -83,9 +117,9 @@ func keyFields(k *Key) []field {
 
 func limitFields(l *Limits) []field {
 	return []field{
-		{name: "rounds", to: count{&l.Rounds, 1000}, doc: "How often the model may ask for tools in one request."},
-		{name: "calls", to: count{&l.Calls, 10000}, doc: "Tool calls in one request, all rounds together."},
-		{name: "concurrent_calls", to: count{&l.ConcurrentCalls, 1000}, doc: "Tool calls side by side."},
+		{name: "rounds", to: count{&l.Rounds, 1, 1000}, doc: "How often the model may ask for tools in one request."},
+		{name: "calls", to: count{&l.Calls, 1, 10000}, doc: "Tool calls in one request, all rounds together."},
+		{name: "concurrent_calls", to: count{&l.ConcurrentCalls, 1, 1000}, doc: "Tool calls side by side."},
 		{name: "wall_time", to: duration{&l.WallTime}, doc: "How long a whole request may take."},
 		{name: "call_time", to: duration{&l.CallTime}, doc: "How long one tool call may take."},
 		{name: "result_bytes", to: size{&l.ResultBytes, 256 << 20}, doc: "How much of one tool's result the model gets."},

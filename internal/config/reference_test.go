@@ -49,6 +49,9 @@ func section(b *bytes.Buffer, title, path string, fields []field) {
 			section(b, "`"+here+"`", here, v.fields)
 		case list[Model]:
 			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Model)))
+		case list[Deployment]:
+			p := v.zero
+			section(b, "Each of `"+here+"`", here+"[]", v.fields(&p))
 		case list[Key]:
 			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Key)))
 		case named[Server]:
@@ -80,7 +83,7 @@ func describeValue(v value) (what, standard string) {
 	case truth:
 		return "`true`, `false`", code(fmt.Sprint(*v.to))
 	case count:
-		return fmt.Sprintf("1 to %d", v.most), strings.TrimPrefix(code(fmt.Sprint(*v.to)), "`0`")
+		return fmt.Sprintf("%d to %d", v.least, v.most), strings.TrimPrefix(code(fmt.Sprint(*v.to)), "`0`")
 	case duration:
 		return "duration", code(formatDuration(*v.to))
 	case size:

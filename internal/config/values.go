@@ -174,20 +174,20 @@ func (f truth) schema() map[string]any {
 	return s
 }
 
-// count is a whole number from 1 to most.
+// count is a whole number from least to most.
 type count struct {
-	to   *int
-	most int
+	to          *int
+	least, most int
 }
 
 func (c count) read(d *decoder, path string, n *yaml.Node) {
-	what := fmt.Sprintf("a whole number from 1 to %d", c.most)
+	what := fmt.Sprintf("a whole number from %d to %d", c.least, c.most)
 	s, ok := d.scalar(path, n, what, []string{"!!int", "!!float"})
 	if !ok {
 		return
 	}
 	i, err := strconv.Atoi(s)
-	if err != nil || i < 1 || i > c.most {
+	if err != nil || i < c.least || i > c.most {
 		d.wrong(path, "must be %s, not %q", what, clip(n.Value))
 		return
 	}
@@ -195,7 +195,7 @@ func (c count) read(d *decoder, path string, n *yaml.Node) {
 }
 
 func (c count) schema() map[string]any {
-	return withDefault(orVariable(map[string]any{"type": "integer", "minimum": 1, "maximum": c.most}), *c.to)
+	return withDefault(orVariable(map[string]any{"type": "integer", "minimum": c.least, "maximum": c.most}), *c.to)
 }
 
 // duration is a time span with units.

@@ -89,7 +89,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 func demoConfig(addr, model string, command []string) *config.Config {
 	cfg := config.Default()
 	cfg.Listen = addr
-	cfg.Models = []config.Model{{Name: "stand-in", Provider: "openai-compatible", Model: "stand-in", BaseURL: model, APIKey: secret.New("no-key-is-needed")}}
+	cfg.Models = []config.Model{{Name: "stand-in", Place: config.Place{Provider: "openai-compatible", Model: "stand-in", BaseURL: model, APIKey: secret.New("no-key-is-needed")}}}
 	cfg.Servers = []config.Server{{Name: "demo", Command: command, Transport: "stdio", Protocol: "auto", Prefix: "demo", ListTTL: time.Minute}}
 	return cfg
 }
