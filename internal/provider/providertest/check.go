@@ -13,10 +13,11 @@ import (
 type refusal struct {
 	message string
 	param   string
+	status  int // 0: 400
 }
 
 func refusef(param, format string, args ...any) *refusal {
-	return &refusal{fmt.Sprintf(format, args...), param}
+	return &refusal{message: fmt.Sprintf(format, args...), param: param}
 }
 
 // read fills r from its raw body and returns what a vendor finds wrong with it.

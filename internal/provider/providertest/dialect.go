@@ -13,6 +13,7 @@ type dialect struct {
 	stream func(*player)
 	plain  func(*player)
 	refuse func(w http.ResponseWriter, status int, code string, bad *refusal)
+	answer func(*Request) []byte // the reply to what no script answers; nil: the script does
 }
 
 var dialects = []dialect{
@@ -20,6 +21,8 @@ var dialects = []dialect{
 		wire: "chat", path: "/chat/completions", read: func(_ *Server, r *Request) *refusal { return r.read() },
 		stream: (*player).stream, plain: (*player).plain, refuse: writeError,
 	},
+	{wire: "messages", path: "/messages", read: readMessages, stream: streamMessages, plain: plainMessages, refuse: writeMessagesError},
+	{wire: "messages", path: "/messages/count_tokens", read: readCount, answer: countTokens, refuse: writeMessagesError},
 }
 
 // dialectOf returns the dialect that r is spoken in, or nil.

@@ -31,6 +31,10 @@ func (p *player) play() {
 	maps.Copy(p.w.Header(), p.s.header)
 	p.w.Header().Set("X-Request-Id", "req_"+strconv.Itoa(p.req.N))
 	switch {
+	case p.s.refused != nil:
+		if p.controls() {
+			p.d.refuse(p.w, p.s.status, p.s.code, p.s.refused)
+		}
 	case p.s.body != nil:
 		p.verbatim()
 	case p.req.Stream:
@@ -304,7 +308,11 @@ func (p *player) plain() {
 	}
 	r := p.reply("chat.completion", c)
 	r.Usage = p.usage()
-	b := marshal(r)
+	p.document(marshal(r))
+}
+
+// document sends a reply that is no stream.
+func (p *player) document(b []byte) {
 	for _, x := range p.s.pieces {
 		if x.kind == cutPiece { // in the middle of the document
 			p.begin()

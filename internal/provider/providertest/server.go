@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -33,6 +34,7 @@ type Server struct {
 	once  sync.Once
 
 	mu       sync.Mutex
+	thoughts map[string]string // signatures of what was thought before a call, by its id
 	requests []*Request
 	conns    map[net.Conn]bool
 	accepted int
@@ -109,7 +111,7 @@ func (s *Server) Loose() *Server {
 	return s
 }
 
-// RequireKey makes the model refuse requests whose bearer token or api-key is another.
+// RequireKey makes the model refuse requests whose bearer token, api-key or x-api-key is another.
 func (s *Server) RequireKey(key string) *Server {
 	s.key.Store(&key)
 	return s
@@ -187,8 +189,13 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, d *dialect) {
 		}
 		close(req.ended)
 	}()
-	if status != 0 {
+	switch {
+	case status != 0:
 		d.refuse(w, status, code, bad)
+		return
+	case d.answer != nil:
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(d.answer(req)) // the client may have left
 		return
 	}
 	p := player{w: w, r: r, req: req, s: s.rule(req), stop: s.stop, d: d, server: s}
@@ -197,11 +204,11 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, d *dialect) {
 
 // admit returns the status with which req is refused, or 0.
 func (s *Server) admit(req *Request, bad **refusal) (status int, code string) {
-	if want := s.key.Load(); want != nil && req.Header.Get("Authorization") != "Bearer "+*want && req.Header.Get("Api-Key") != *want {
+	if want := s.key.Load(); want != nil && !slices.Contains([]string{req.Header.Get("Api-Key"), req.Header.Get("X-Api-Key")}, *want) && req.Header.Get("Authorization") != "Bearer "+*want {
 		*bad = refusef("", "Incorrect API key provided.")
 		status, code = http.StatusUnauthorized, "invalid_api_key"
 	} else if *bad != nil && (!s.loose.Load() || req.Members == nil) {
-		status, code = http.StatusBadRequest, "invalid_value"
+		status, code = cmp.Or((*bad).status, http.StatusBadRequest), "invalid_value"
 	} else {
 		return 0, ""
 	}

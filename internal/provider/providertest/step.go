@@ -20,7 +20,9 @@ type Step struct {
 	header   http.Header
 	status   int     // 0: 200
 	body     *string // the whole body, verbatim
-	open     bool    // nothing comes after the pieces
+	refused  *refusal
+	code     string // with refused
+	open     bool   // nothing comes after the pieces
 	noFinish bool
 	noDone   bool
 	crlf     bool
@@ -108,9 +110,9 @@ func Reply(status int, contentType, body string) Step {
 // JSON is a reply of status 200 with this document, verbatim.
 func JSON(body string) Step { return Reply(http.StatusOK, "application/json", body) }
 
-// Error is a refusal in OpenAI's form.
+// Error is a refusal in the form of the wire that the request came over.
 func Error(status int, code, message string) Step {
-	return Reply(status, "application/json", string(errorBody(status, code, &refusal{message: message})))
+	return Step{status: status, code: code, refused: &refusal{message: message}}
 }
 
 // Head sends the reply's head, which otherwise goes with the first piece.
