@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -74,7 +75,7 @@ func (s *speaker) collect(items []said) error {
 			if err != nil {
 				return err
 			}
-			res.Text = textOf(parts)
+			res.Text = resultText(parts)
 			if len(parts) > 1 || len(parts) == 1 && parts[0].Kind != "text" {
 				res.Parts = parts
 			}
@@ -82,6 +83,20 @@ func (s *speaker) collect(items []said) error {
 		}
 	}
 	return nil
+}
+
+// resultText is what a model reads of a call's output where its wire takes text only: media are named.
+func resultText(parts []llm.Part) string {
+	var texts []string
+	for i := range parts {
+		p := &parts[i]
+		if p.Kind == "text" {
+			texts = append(texts, p.Text)
+		} else {
+			texts = append(texts, strings.TrimSpace("["+p.Kind+": "+cmp.Or(p.Name, p.MediaType, p.URI))+"]")
+		}
+	}
+	return strings.Join(texts, "\n")
 }
 
 func (s *speaker) item(it *said) error {

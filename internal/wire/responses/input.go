@@ -133,11 +133,14 @@ func (t *talk) goOn(ctx context.Context, req *llm.Request, previous string, cros
 			return err
 		}
 	}
-	if !ok {
+	if !ok || len(chain) == 0 {
 		return &fault.Error{
 			Kind: fault.Invalid, Code: "previous_response_not_found", Param: "previous_response_id",
 			Message: "Previous response with id '" + previous + "' not found.",
 		}
+	}
+	if status := chain[len(chain)-1].Status; status == statusQueued || status == statusInProgress {
+		return fault.Invalidf("previous_response_id", "the response '%s' is not finished yet: its status is %s", previous, status)
 	}
 	t.moved = true
 	for i := range chain {
