@@ -131,7 +131,9 @@ func (m *messagesRequest) checkThinking() *refusal {
 	case len(m.b.TopK) > 0:
 		return refusef("top_k", "`top_k` must be unset when thinking is enabled.")
 	}
-	var choice struct{ Type string }
+	var choice struct {
+		Type string `json:"type"`
+	}
 	if json.Unmarshal(m.b.ToolChoice, &choice) == nil && (choice.Type == "any" || choice.Type == "tool") {
 		return refusef("tool_choice", "Thinking may not be enabled when tool_choice forces tool use.")
 	}
@@ -208,7 +210,9 @@ func (t *messagesTool) check(i int, taken []string) *refusal {
 			return refusef("tools", "%s.custom.%s: Extra inputs are not permitted", at, name)
 		}
 	}
-	var schema struct{ Type any }
+	var schema struct {
+		Type any `json:"type"`
+	}
 	if t.InputSchema.Kind() != '{' || json.Unmarshal(t.InputSchema, &schema) != nil || schema.Type != "object" {
 		return refusef("tools", "%s.custom.input_schema.type: Input should be 'object'", at)
 	}
@@ -225,8 +229,8 @@ func (m *messagesRequest) checkChoice() *refusal {
 		return nil
 	}
 	var c struct {
-		Type string
-		Name string
+		Type string                    `json:"type"`
+		Name string                    `json:"name"`
 		One  jsontext.Value            `json:"disable_parallel_tool_use"`
 		Rest map[string]jsontext.Value `json:",embed"`
 	}
