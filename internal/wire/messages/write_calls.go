@@ -80,11 +80,14 @@ func (m *message) openCall(c *clientCall) {
 	}
 }
 
-// flushCalls writes the calls that wait, and then what came while they did.
+// flushCalls ends the calls of the turn, and writes what came while they waited.
 func (m *message) flushCalls() {
 	cs := &m.calls
 	for ; cs.at < len(cs.list); cs.at++ {
-		m.openCall(cs.list[cs.at])
+		c := cs.list[cs.at]
+		if m.openCall(c); c.args.Len() == 0 {
+			m.to.piece("{}") // clients parse what the deltas come to
+		}
 		m.shut()
 	}
 	later := m.later

@@ -52,6 +52,7 @@ type message struct {
 	signed   bool   // the open thinking block has its signature
 	noThink  bool   // the client wants no text of the reasoning
 	looped   bool   // the loop makes the reply: there may be more turns
+	asked    bool   // a turn of the model is under way
 	held     strings.Builder
 	calls    clientCalls
 	later    []piece // what came while a call was not complete
@@ -80,7 +81,7 @@ func newMessage(req *llm.Request, to sink, id string) *message {
 func (m *message) take(ev *llm.Event) {
 	switch ev.Kind {
 	case llm.Start:
-		m.usage.model = ev.Head.Model
+		m.usage.model, m.asked = ev.Head.Model, true
 		if !m.begun {
 			m.model = ev.Head.Model
 			m.begin(ev)
@@ -169,8 +170,8 @@ func (m *message) own(ev *llm.Event) {
 		}
 		m.text(ev.Kind, ev.Text)
 		return
-	} else if kind == "text" && m.open != "text" {
-		return // of a text that is held back
+	} else if kind == "text" && m.holds() {
+		return
 	} else if what == "signature_delta" {
 		m.signed = true
 	}
@@ -250,6 +251,7 @@ func (m *message) turn(ev *llm.Event) {
 	m.calls = clientCalls{}
 	m.held.Reset()
 	m.between = m.open == "text"
+	m.asked = false
 	m.usage.add(ev.Usage)
 }
 
@@ -266,7 +268,9 @@ func (m *message) release() {
 func (m *message) finish(ev *llm.Event) {
 	m.release()
 	m.clear()
-	m.usage.add(ev.Usage)
+	if m.asked { // a pause comes between two turns
+		m.usage.add(ev.Usage)
+	}
 	e := ending{usage: m.usage.append(nil)}
 	if ev.Extra.Wire == Name {
 		for key, v := range jsonedit.Members(braced(ev.Extra.Top)) {
