@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/obs"
 	"github.com/fairlead/fairlead/internal/plan"
+	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
@@ -25,7 +26,11 @@ type API struct {
 	Access  obs.Access
 	Body    int64    // the largest request body, in bytes
 	Show    llm.Show // how tool rounds show when the request does not say
-	Hosts   []string // the names under which the gateway is asked for, beside the Host header
+	// What outlives a request; nil: nothing does. Background makes replies that go on without their client.
+	Kept       store.Store
+	Background *Background
+	KeepAlive  time.Duration // the longest silence of a stream that follows a reply
+	Hosts      []string      // the names under which the gateway is asked for, beside the Host header
 }
 
 // route is one endpoint.
@@ -54,6 +59,12 @@ func (a *API) routes() []route {
 	for _, d := range a.Doors {
 		for _, r := range d.Routes() {
 			list = append(list, route{method: r.Method, path: r.Path, door: d, serve: a.generate})
+		}
+		if counter, ok := d.(wire.Counter); ok {
+			list = append(list, a.countRoute(counter))
+		}
+		if archive, ok := d.(wire.Archive); ok && a.Kept != nil {
+			list = append(list, a.archiveRoutes(archive)...)
 		}
 	}
 	return list
@@ -168,7 +179,7 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, c *caller) error 
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer func() { release() }()
 	req, err := c.door.ReadRequest(r.Header, body)
 	if err != nil {
 		return err
@@ -181,6 +192,13 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, c *caller) error 
 	model, err := a.Planner.Plan(r.Context(), a.planCaller(r, c), c.door, req)
 	if err != nil {
 		return err
+	}
+	if len(req.Dropped) > 0 {
+		w.Header().Set("X-Fairlead-Dropped-Params", strings.Join(req.Dropped, ", "))
+	}
+	if req.Detached {
+		release = func() {} // the reply outlives this handler, and so does what it refers to
+		return a.detach(w, r, c, req, model)
 	}
 	return c.door.WriteReply(w, req, a.watch(call, model.Generate(r.Context(), req)))
 }

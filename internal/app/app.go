@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"github.com/fairlead/fairlead/internal/agent"
 	"github.com/fairlead/fairlead/internal/api"
@@ -20,6 +19,8 @@ import (
 	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
 	"github.com/fairlead/fairlead/internal/obs"
 	"github.com/fairlead/fairlead/internal/plan"
+	"github.com/fairlead/fairlead/internal/store"
+	storeall "github.com/fairlead/fairlead/internal/store/all"
 	"github.com/fairlead/fairlead/internal/wire"
 	wireall "github.com/fairlead/fairlead/internal/wire/all"
 )
@@ -30,7 +31,8 @@ type App struct {
 	log       *slog.Logger
 	access    obs.Access
 	servers   *mcp.Catalogue
-	keeper    agent.Keeper
+	kept      store.Store
+	later     *api.Background
 	transport *h1.Transport
 	now       atomic.Pointer[snapshot]
 }
@@ -44,15 +46,13 @@ type snapshot struct {
 	doors   []wire.Door
 }
 
-// Mixed turns are kept for an hour, in at most this many bytes.
-const (
-	keepBytes = 64 << 20
-	keepFor   = time.Hour
-)
-
 // Open builds a gateway of the version, with the logs, that o names. Servers that are down stop nothing: they are told of when a request needs them.
 func Open(cfg *config.Config, o Options) (*App, error) {
-	a := &App{log: o.Log, access: o.Access, keeper: agent.NewMemory(keepBytes, keepFor)}
+	kept, err := storeall.Open(context.Background(), "", store.Options{Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	a := &App{log: o.Log, access: o.Access, kept: kept, later: api.NewBackground(kept, o.Log)}
 	if a.access == nil {
 		a.access = obs.LogAccess{Log: o.Log}
 	}
@@ -78,11 +78,14 @@ func (a *App) Apply(cfg *config.Config) error {
 	show, _ := api.ShowOf(cfg.StreamToolRounds)
 	p := &plan.Planner{
 		Now:     a.identity,
-		Targets: targets, Servers: a.servers, External: cfg.ExternalMCP.Allow, Keeper: a.keeper, Mocks: cfg.Mocks, Log: a.log,
+		Targets: targets, Servers: a.servers, External: cfg.ExternalMCP.Allow, Keeper: a.kept, Kept: a.keptFor, Mocks: cfg.Mocks, Log: a.log,
 		Limits: agent.Limits{Rounds: cfg.Limits.Rounds, Calls: cfg.Limits.Calls, Concurrent: cfg.Limits.ConcurrentCalls, Wall: cfg.Limits.WallTime},
 	}
 	doors := wireall.Doors(cfg.Timeouts.KeepAlive)
-	front := &api.API{Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen)}
+	front := &api.API{
+		Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen),
+		Kept: a.kept, Background: a.later, KeepAlive: cfg.Timeouts.KeepAlive,
+	}
 	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
 	a.servers.Apply(servers(cfg))
 	a.servers.Warm()
@@ -100,8 +103,17 @@ func (a *App) identity(id *auth.Identity) *auth.Identity {
 	return now
 }
 
-// Close ends all sessions and connections. Requests should have ended before.
+// keptFor is what is kept for a principal.
+func (a *App) keptFor(principal string) (llm.Replies, llm.Approvals) {
+	return store.RepliesOf(a.kept, principal), store.ApprovalsOf(a.kept, principal)
+}
+
+// Close ends all sessions and connections. Requests should have ended before; replies in the background are stopped.
 func (a *App) Close() {
+	a.later.Close()
+	if err := a.kept.Close(); err != nil {
+		a.log.Warn("the store did not close well", "error", err)
+	}
 	a.servers.Close()
 	a.transport.CloseIdleConnections()
 }

@@ -92,6 +92,7 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 		a.log.Warn("requests were cut off", "error", err)
 		_ = srv.Close()
 	}
+	a.later.Drain(end)
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

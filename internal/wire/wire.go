@@ -49,6 +49,8 @@ type Archive interface {
 	AppendDeleted(dst []byte, id string) []byte
 	// AppendFailed appends the body of a reply that is kept as unfinished and that nobody makes any more.
 	AppendFailed(dst []byte, r llm.Reply, e *fault.Error) []byte
+	// AppendFailedEvent appends the event, with this number, that ends the stream of such a reply.
+	AppendFailedEvent(dst []byte, r llm.Reply, number int64, e *fault.Error) []byte
 	// Finished reports whether nothing more comes of a reply with this status.
 	Finished(status string) bool
 }

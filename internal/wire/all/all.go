@@ -7,11 +7,17 @@ import (
 
 	"github.com/fairlead/fairlead/internal/wire"
 	"github.com/fairlead/fairlead/internal/wire/chat"
+	"github.com/fairlead/fairlead/internal/wire/messages"
+	"github.com/fairlead/fairlead/internal/wire/responses"
 )
 
 // Doors returns the wires that clients may speak. A stream that is silent for keepAlive gets a comment.
 func Doors(keepAlive time.Duration) []wire.Door {
-	return []wire.Door{chat.Door{KeepAlive: keepAlive}}
+	return []wire.Door{
+		chat.Door{KeepAlive: keepAlive},
+		responses.Door{KeepAlive: keepAlive},
+		messages.Door{KeepAlive: keepAlive},
+	}
 }
 
 // Upstream returns the codec of the named wire for a provider with these quirks.
@@ -19,6 +25,10 @@ func Upstream(name string, q wire.Quirks) (wire.Upstream, error) {
 	switch name {
 	case chat.Name:
 		return chat.NewUpstream(q)
+	case responses.Name:
+		return responses.NewUpstream(q)
+	case messages.Name:
+		return messages.NewUpstream(q)
 	}
 	return nil, fmt.Errorf("wire: there is no wire %q towards providers", name)
 }

@@ -50,6 +50,13 @@ func (Door) AppendFailed(dst []byte, r llm.Reply, e *fault.Error) []byte {
 	return jsonedit.Apply(dst, body, edits)
 }
 
+// AppendFailedEvent appends response.failed with that body.
+func (d Door) AppendFailedEvent(dst []byte, r llm.Reply, number int64, e *fault.Error) []byte {
+	dst = append(dst, "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":"...)
+	dst = append(strconv.AppendInt(dst, number, 10), `,"response":`...)
+	return append(d.AppendFailed(dst, r, e), "}\n\n"...)
+}
+
 var failedKeys = jsonedit.NewKeys("status", "error")
 
 // The pages of input items, as OpenAI has them.
@@ -109,9 +116,4 @@ func appendEndID(dst []byte, items [][]byte, i int) []byte {
 		return append(dst, "null"...)
 	}
 	return jsonedit.AppendQuote(dst, itemID(items[i]))
-}
-
-func itemID(item []byte) string {
-	id, _ := jsonedit.Unquote(jsonedit.Get(item, "id"))
-	return id
 }
