@@ -10,6 +10,7 @@ import (
 	"iter"
 	"maps"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,7 @@ type Config struct {
 	Key       secret.String     // empty: none is sent
 	Auth      string            // the header that carries the key; empty: Authorization with the scheme Bearer
 	Headers   map[string]string // sent with every request; they win over the client's own
+	Defaults  map[string]string // sent unless Headers or the client's own request have one of that name
 	Wire      wire.Upstream
 	Transport http.RoundTripper
 	Timeouts  Timeouts
@@ -50,6 +52,7 @@ type Client struct {
 	post      http.Request // copied for each request
 	stream    http.Header  // shared by requests, never written
 	plain     http.Header
+	fixed     map[string]bool   // headers that no client's request changes
 	scrub     *strings.Replacer // takes the secrets out of a text; nil for none
 }
 
@@ -74,7 +77,7 @@ func New(c Config) (*Client, error) {
 	cl := &Client{
 		name: c.Name, wire: c.Wire, transport: c.Transport, timeouts: c.Timeouts, maxReply: c.MaxReply,
 		post:  http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
-		plain: h, stream: maps.Clone(h), scrub: scrubber(c),
+		plain: h, stream: maps.Clone(h), fixed: fixed(c, h), scrub: scrubber(c),
 	}
 	if len(h["Accept"]) == 0 {
 		cl.plain["Accept"] = []string{"application/json"}
@@ -118,7 +121,7 @@ func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.
 	}
 	w.start(ctx, c.timeouts)
 	defer w.stop()
-	resp, err := c.transport.RoundTrip(c.request(w.ctx, req.Stream, p))
+	resp, err := c.transport.RoundTrip(c.request(w.ctx, req, p))
 	if err != nil {
 		return c.broken(ctx, w, err)
 	}
@@ -149,11 +152,17 @@ func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.
 }
 
 // request is the request that is sent: a copy of the prepared one.
-func (c *Client) request(ctx context.Context, stream bool, p *payload) *http.Request {
+func (c *Client) request(ctx context.Context, req *llm.Request, p *payload) *http.Request {
 	r := c.post.WithContext(ctx)
 	r.Header = c.plain
-	if stream {
+	if req.Stream {
 		r.Header = c.stream
+	}
+	if req.Op != "" {
+		r.URL = r.URL.JoinPath(req.Op)
+	}
+	if len(req.Headers) > 0 && req.Raw.Wire == c.wire.Name() {
+		r.Header = c.withOwn(r.Header, req.Headers)
 	}
 	if call := obs.From(ctx); call.Traceparent != "" || call.Tracestate != "" || call.TraceID != "" {
 		h := make(http.Header, len(r.Header)+3)
@@ -163,6 +172,18 @@ func (c *Client) request(ctx context.Context, stream bool, p *payload) *http.Req
 	}
 	r.Body, r.ContentLength, r.GetBody = p.open(), int64(len(p.data)), p.again
 	return r
+}
+
+// withOwn returns h with those headers of the client's request that nothing forbids.
+func (c *Client) withOwn(h http.Header, own []llm.Header) http.Header {
+	out := make(http.Header, len(h)+len(own)+3)
+	maps.Copy(out, h)
+	for _, o := range own {
+		if name := textproto.CanonicalMIMEHeaderKey(o.Name); !c.fixed[name] && !reserved[name] && token(o.Name) && printable(o.Value) {
+			out[name] = []string{o.Value}
+		}
+	}
+	return out
 }
 
 // isStream reports whether a reply of this type has no known end.

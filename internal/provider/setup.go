@@ -48,6 +48,9 @@ func headers(c Config) (http.Header, error) {
 		agent = "fairlead"
 	}
 	h := http.Header{"Content-Type": {"application/json"}, "User-Agent": {agent}}
+	for name, value := range c.Defaults {
+		h[textproto.CanonicalMIMEHeaderKey(name)] = []string{value}
+	}
 	if !c.Key.Empty() {
 		name, value := textproto.CanonicalMIMEHeaderKey(c.Auth), c.Key.Reveal()
 		if name == "" {
@@ -71,6 +74,21 @@ func headers(c Config) (http.Header, error) {
 		h[key] = []string{value}
 	}
 	return h, nil
+}
+
+// fixed are the headers of h that a client's own request does not change: all but the defaults.
+func fixed(c Config, h http.Header) map[string]bool {
+	out := map[string]bool{"Authorization": true}
+	for name := range h {
+		out[name] = true
+	}
+	for name := range c.Defaults {
+		delete(out, textproto.CanonicalMIMEHeaderKey(name))
+	}
+	for name := range c.Headers {
+		out[textproto.CanonicalMIMEHeaderKey(name)] = true
+	}
+	return out
 }
 
 func token(s string) bool {

@@ -310,6 +310,40 @@ func TestHeaders(t *testing.T) {
 
 // TestBufferIsNotShared has a transport that goes on reading the request's body after it has answered, while other
 // requests are made: it must never see their bytes.
+func TestHeadersOfTheClientsRequest(t *testing.T) {
+	var got *http.Request
+	rt := tripper(func(r *http.Request) (*http.Response, error) {
+		got = r
+		return nil, errors.New("no")
+	})
+	c := client(t, rt, func(c *Config) {
+		c.BaseURL += "?tenant=a"
+		c.Headers = map[string]string{"x-team": "a"}
+		c.Defaults = map[string]string{"x-version": "1", "x-team": "none"}
+	})
+	ask := func(req llm.Request) {
+		req.Model = "m"
+		for range c.Generate(t.Context(), &req) { //nolint:revive // the error is known
+		}
+	}
+	own := []llm.Header{{Name: "X-Version", Value: "2"}, {Name: "x-team", Value: "b"}, {Name: "x-beta", Value: "c"}, {Name: "Authorization", Value: "d"}, {Name: "Content-Type", Value: "e"}, {Name: "x y", Value: "f"}, {Name: "x-bad", Value: "\n"}}
+	for _, tt := range []struct {
+		req                           llm.Request
+		version, team, beta, url, typ string
+	}{
+		{llm.Request{Headers: own, Raw: llm.Frame{Wire: "plain"}, Op: "/count"}, "2", "a", "c", "/p/count?tenant=a", "application/json"},
+		{llm.Request{Headers: own, Raw: llm.Frame{Wire: "other"}}, "1", "a", "", "/p?tenant=a", "application/json"},
+		{llm.Request{}, "1", "a", "", "/p?tenant=a", "application/json"},
+	} {
+		ask(tt.req)
+		h := got.Header
+		if h.Get("X-Version") != tt.version || h.Get("X-Team") != tt.team || h.Get("X-Beta") != tt.beta || h.Get("Authorization") == "d" ||
+			h.Get("Content-Type") != tt.typ || h.Get("X-Bad") != "" || h["X Y"] != nil || !strings.HasSuffix(got.URL.String(), tt.url) {
+			t.Errorf("%v to %s", h, got.URL)
+		}
+	}
+}
+
 func TestBufferIsNotShared(t *testing.T) {
 	var readers sync.WaitGroup
 	rt := tripper(func(r *http.Request) (*http.Response, error) {
