@@ -135,7 +135,7 @@ func (t *turns) turn() {
 func (t *turns) lost() {
 	for _, c := range t.calls {
 		if slices.Contains(t.hosted, c.ID) && !t.answered(c.ID) {
-			t.results = append(t.results, llm.Result{CallID: c.ID, Text: "Error: what came of this call is not known", IsError: true})
+			t.results = append(t.results, llm.Result{CallID: c.ID, Name: c.Name, Tool: c.Tool, Text: "Error: what came of this call is not known", IsError: true})
 		}
 	}
 }

@@ -146,7 +146,8 @@ func readMock(env *envelope, body []byte) (*llm.Mock, error) {
 	for c := range jsonedit.Elements(calls) {
 		call, ok := readCall(c)
 		if !ok {
-			return nil, fault.Invalidf(at("mock_tool_calls", len(m.Calls)), "a mock tool call is a tool_use block with name, and input as an object")
+			param := at("mock_tool_calls", len(m.Calls))
+			return nil, fault.Invalidf(param, "%s must be a tool_use block with name, and input as an object", param)
 		}
 		m.Calls = append(m.Calls, call)
 	}
