@@ -29,7 +29,7 @@ func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 	body = enc.messages(body, req.Conversation(), true)
 	body = append(body, ']')
 	none := req.ToolChoice == llm.ChoiceNone || req.ToolChoice == llm.ChoiceAsIs && req.Params.Choice.Mode == "none"
-	if n := len(req.AddedTools) + len(req.Tools); n > 0 && !(none && u.q.NoChoiceNone) {
+	if n := len(req.AddedTools) + len(req.Tools); n > 0 && (!none || !u.q.NoChoiceNone) {
 		body = enc.tools(append(body, `,"tools":[`...), req.AddedTools)
 		for i := range req.Tools {
 			body = enc.tool(comma(body, i+len(req.AddedTools)), &req.Tools[i])
