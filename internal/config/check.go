@@ -94,10 +94,17 @@ func (d *decoder) checkProvider(m *Place, path string) {
 			hint = "check its name"
 		}
 		d.wrong(path+".provider", "there is no provider %s; %s", d.quote(path+".provider", m.Provider), hint)
+		return
 	case needsURL && !d.has(path+".base_url"):
 		d.wrong(path+".base_url", "is missing; the provider %s has no address of its own", m.Provider)
 	case needsKey && !d.has(path+".api_key") && !d.has(path+".base_url"):
 		d.wrong(path+".api_key", "is missing; the provider %s needs one", m.Provider)
+	}
+	if m.Wire == "" || d.o.ProviderWires == nil {
+		return
+	}
+	if wires := d.o.ProviderWires(m.Provider); !slices.Contains(wires, m.Wire) {
+		d.wrong(path+".wire", "the provider %s does not speak %s; it speaks %s", m.Provider, m.Wire, strings.Join(wires, ", "))
 	}
 }
 

@@ -43,6 +43,7 @@ type Place struct {
 	APIKey   secret.String
 	BaseURL  string                   // empty: the provider's own
 	Headers  map[string]secret.String // added to every upstream request
+	Wire     string                   // chat | responses | messages; empty: the one that the provider is spoken to in unasked
 }
 
 // Deployment is one of several places of a model.

@@ -40,6 +40,12 @@ func testOptions(env map[string]string, files fs.FS) Options {
 		ReadFile:      func(p string) ([]byte, error) { return fs.ReadFile(files, strings.TrimPrefix(p, "/")) },
 		KnownProvider: providers,
 		ProviderNames: []string{"anthropic", "ollama", "openai", "vllm"},
+		ProviderWires: func(name string) []string {
+			if name == "anthropic" {
+				return []string{"messages"}
+			}
+			return []string{"chat", "responses"}
+		},
 	}
 }
 

@@ -53,6 +53,10 @@ func placeFields(p *Place) []field {
 		{name: "api_key", to: hidden{func(s string) { p.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
 		{name: "base_url", to: address{&p.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
 		{name: "headers", to: pairs{&p.Headers, headerName, headerValue, true}, doc: "Headers for every request to the provider."},
+		{
+			name: "wire", to: choice{&p.Wire, []string{"chat", "responses", "messages"}},
+			doc: "The format in which the provider is asked, where it speaks several: OpenAI's chat completions or responses, or Anthropic's messages. By default the provider's own.",
+		},
 	}
 }
 

@@ -22,6 +22,8 @@ type Options struct {
 	// has no base_url) or a base_url. Nil takes any name.
 	KnownProvider func(name string) (known, needsKey, needsBaseURL bool)
 	ProviderNames []string // for messages
+	// ProviderWires are the wires that a provider can be spoken to in. Nil takes any.
+	ProviderWires func(name string) []string
 }
 
 const maxFile = 1 << 20

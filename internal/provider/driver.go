@@ -2,6 +2,8 @@ package provider
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/secret"
 	"github.com/fairlead/fairlead/internal/wire"
@@ -13,6 +15,7 @@ type Target struct {
 	BaseURL string // empty: the vendor's own
 	Key     secret.String
 	Headers map[string]string
+	Wire    string // of the driver's Wires; empty: the first of them
 }
 
 // Env is what all clients share.
@@ -33,5 +36,18 @@ type Driver struct {
 	BaseURL  string   // empty: the config must say it
 	BaseEnv  string   // the variable that may hold it; empty for none
 	NeedsKey bool     // its own address answers nobody without a key
+	Wires    []string // the wires that it can be spoken to in, the one that it is unasked first
 	Open     func(Target, Env) (*Client, error)
+}
+
+// PickWire returns the wire that a target of the provider is spoken to in: asked, or the first of wires where none is asked
+// for. The error is a *Mistake.
+func PickWire(provider, asked string, wires []string) (string, error) {
+	switch {
+	case asked == "":
+		return wires[0], nil
+	case !slices.Contains(wires, asked):
+		return "", &Mistake{"wire", "the provider " + provider + " does not speak " + asked + "; it speaks " + strings.Join(wires, ", ")}
+	}
+	return asked, nil
 }

@@ -11,17 +11,26 @@ import (
 
 // Row is one vendor.
 type Row struct {
-	Name    string // as the config's provider
-	Title   string // for people
-	BaseURL string // empty: every installation has its own
-	Path    string // put behind a configured base URL that has no path
-	KeyEnv  string // the variable that the vendor's own tools read the key from
-	BaseEnv string // the variable that they read the base URL from
-	Auth    string // the header that carries the key, when it is not a bearer token
-	NeedKey bool   // answers nobody without a key
-	Wire    string // empty: chat
+	Name    string   // as the config's provider
+	Title   string   // for people
+	BaseURL string   // empty: every installation has its own
+	Path    string   // put behind a configured base URL that has no path
+	KeyEnv  string   // the variable that the vendor's own tools read the key from
+	BaseEnv string   // the variable that they read the base URL from
+	Auth    string   // the header that carries the key, when it is not a bearer token
+	NeedKey bool     // answers nobody without a key
+	Wires   []string // beside chat, which all of them speak
 	Quirks  wire.Quirks
 }
+
+const (
+	chat      = "chat"
+	responses = "responses"
+	messages  = "messages"
+)
+
+// wires are the names of the wires that the vendor speaks, the one that is spoken unasked first.
+func (r Row) wires() []string { return append([]string{chat}, r.Wires...) }
 
 // Rows are all vendors, in the order in which they are listed to people.
 func Rows() []Row { return append([]Row(nil), rows...) }
@@ -36,7 +45,7 @@ func Drivers() []provider.Driver {
 }
 
 func (r Row) driver() provider.Driver {
-	d := provider.Driver{Name: r.Name, Title: r.Title, BaseURL: r.BaseURL, BaseEnv: r.BaseEnv, NeedsKey: r.NeedKey, Open: r.open}
+	d := provider.Driver{Name: r.Name, Title: r.Title, BaseURL: r.BaseURL, BaseEnv: r.BaseEnv, NeedsKey: r.NeedKey, Wires: r.wires(), Open: r.open}
 	if r.KeyEnv != "" {
 		d.KeyEnv = []string{r.KeyEnv}
 	}
@@ -59,9 +68,12 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 	if r.NeedKey && t.Key.Empty() && t.BaseURL == "" {
 		return nil, &provider.Mistake{Field: "api_key", Message: "is needed for provider " + r.Name + r.hint()}
 	}
-	name := r.Wire
-	if name == "" {
-		name = "chat"
+	name, err := provider.PickWire(r.Name, t.Wire, r.wires())
+	if err != nil {
+		return nil, err
+	}
+	if name == messages { // its paths begin with the version that the others have in their base URLs
+		base = withoutVersion(base)
 	}
 	q := r.Quirks
 	q.Model = t.Model
@@ -73,6 +85,20 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 		Name: r.Name, BaseURL: base, Key: t.Key, Auth: r.Auth, Headers: t.Headers, Wire: w,
 		Transport: env.Transport, Timeouts: env.Timeouts, MaxReply: env.MaxReply, UserAgent: env.UserAgent,
 	})
+}
+
+// withoutVersion takes /v1 from the end of a URL's path.
+func withoutVersion(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	path, ok := strings.CutSuffix(strings.TrimSuffix(u.Path, "/"), "/v1")
+	if !ok {
+		return base
+	}
+	u.Path, u.RawPath = path, ""
+	return u.String()
 }
 
 // hint says how the key is usually given.

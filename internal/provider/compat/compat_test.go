@@ -14,14 +14,21 @@ import (
 	"github.com/fairlead/fairlead/internal/secret"
 	"github.com/fairlead/fairlead/internal/wire"
 	"github.com/fairlead/fairlead/internal/wire/chat"
+	"github.com/fairlead/fairlead/internal/wire/messages"
+	"github.com/fairlead/fairlead/internal/wire/responses"
 )
 
 func env(rt http.RoundTripper) provider.Env {
 	return provider.Env{Transport: rt, Wire: func(name string, q wire.Quirks) (wire.Upstream, error) {
-		if name != chat.Name {
-			return nil, errors.New("no such wire: " + name)
+		switch name {
+		case chat.Name:
+			return chat.NewUpstream(q)
+		case responses.Name:
+			return responses.NewUpstream(q)
+		case messages.Name:
+			return messages.NewUpstream(q)
 		}
-		return chat.NewUpstream(q)
+		return nil, errors.New("no such wire: " + name)
 	}}
 }
 
@@ -92,6 +99,12 @@ func TestOpen(t *testing.T) {
 		{"bad header value", "ollama", provider.Target{Headers: map[string]string{"x-team": "a\r\nb: c"}}, "", "", "headers"},
 		{"reserved header", "ollama", provider.Target{Headers: map[string]string{"Content-Length": "1"}}, "", "", "headers"},
 		{"key with a line break", "openai", provider.Target{Key: secret.New("k\n")}, "", "", "api_key"},
+		{"responses", "openai", provider.Target{Key: key, Wire: "responses"}, "https://api.openai.com/v1/responses", "Authorization: Bearer k-1", ""},
+		{"responses, azure", "azure", provider.Target{Key: key, Wire: "responses", BaseURL: "https://x.openai.azure.com"}, "https://x.openai.azure.com/openai/v1/responses", "Api-Key: k-1", ""},
+		{"messages, whose paths have the version", "openrouter", provider.Target{Key: key, Wire: "messages"}, "https://openrouter.ai/api/v1/messages", "Authorization: Bearer k-1", ""},
+		{"messages, no version in the base URL", "openai-compatible", provider.Target{BaseURL: "http://h:8000", Wire: "messages"}, "http://h:8000/v1/messages", "", ""},
+		{"a wire that it does not speak", "openai", provider.Target{Key: key, Wire: "messages"}, "", "", "wire"},
+		{"a wire that nobody speaks", "openai-compatible", provider.Target{BaseURL: "http://h/v1", Wire: "telegraph"}, "", "", "wire"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rt := &sent{}
