@@ -86,7 +86,7 @@ func (a *API) Handler() http.Handler {
 func (a *API) handle(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call := begin(w, r)
-		sw := &statusWriter{ResponseWriter: w}
+		sw := &statusWriter{ResponseWriter: w, call: call}
 		defer a.end(sw, call, rt)
 		err := a.admit(rt, r.WithContext(obs.With(r.Context(), call)), sw)
 		if err == nil {

@@ -11,11 +11,13 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/obs"
 )
 
 // bodies are the buffers that request bodies are read into. A body lives as long as its handler.
@@ -94,10 +96,11 @@ func checkMedia(r *http.Request) error {
 	return nil
 }
 
-// statusWriter remembers the status, and bounds how long a client may take to accept what is written.
-// http.ResponseController finds the writer below through Unwrap.
+// statusWriter remembers the status, tells in the head what routing has done, and bounds how long a client may take to accept
+// what is written. http.ResponseController finds the writer below through Unwrap.
 type statusWriter struct {
 	http.ResponseWriter
+	call   *obs.Call
 	status int
 	until  time.Time // the write deadline
 }
@@ -120,10 +123,23 @@ func (w *statusWriter) bound() {
 // Unwrap returns the writer below.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// begin notes the status, and completes the head.
+func (w *statusWriter) begin(status int) {
+	w.status = status
+	if c := w.call; c != nil && c.Deployment != "" {
+		h := w.Header()
+		h.Set("X-Fairlead-Deployment", c.Deployment)
+		h.Set("X-Fairlead-Attempts", strconv.Itoa(c.Attempts))
+		if len(c.Dropped) > 0 {
+			h.Set("X-Fairlead-Dropped-Params", strings.Join(c.Dropped, ", "))
+		}
+	}
+}
+
 // WriteHeader notes the status.
 func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 {
-		w.status = status
+		w.begin(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -131,7 +147,7 @@ func (w *statusWriter) WriteHeader(status int) {
 // Write notes the status that it implies.
 func (w *statusWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.begin(http.StatusOK)
 	}
 	w.bound()
 	return w.ResponseWriter.Write(p)

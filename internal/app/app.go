@@ -19,6 +19,7 @@ import (
 	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
 	"github.com/fairlead/fairlead/internal/obs"
 	"github.com/fairlead/fairlead/internal/plan"
+	"github.com/fairlead/fairlead/internal/route"
 	"github.com/fairlead/fairlead/internal/store"
 	storeall "github.com/fairlead/fairlead/internal/store/all"
 	"github.com/fairlead/fairlead/internal/wire"
@@ -34,6 +35,7 @@ type App struct {
 	kept      store.Store
 	later     *api.Background
 	transport *h1.Transport
+	healths   route.Healths
 	now       atomic.Pointer[snapshot]
 }
 

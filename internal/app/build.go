@@ -1,59 +1,15 @@
 package app
 
 import (
-	"context"
 	"fmt"
-	"iter"
 	"net"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/config"
-	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/mcp"
-	"github.com/fairlead/fairlead/internal/plan"
-	"github.com/fairlead/fairlead/internal/provider"
 	providerall "github.com/fairlead/fairlead/internal/provider/all"
 	"github.com/fairlead/fairlead/internal/secret"
-	wireall "github.com/fairlead/fairlead/internal/wire/all"
 )
-
-// targets builds a client for each model of the config.
-func (a *App) targets(cfg *config.Config) ([]plan.Target, error) {
-	env := provider.Env{
-		Transport: a.transport, Wire: wireall.Upstream,
-		Timeouts: provider.Timeouts{Connect: cfg.Timeouts.Connect, FirstByte: cfg.Timeouts.FirstByte, BetweenEvents: cfg.Timeouts.BetweenEvents},
-	}
-	var out []plan.Target
-	for _, m := range cfg.Models {
-		d, ok := providerall.Lookup(m.Provider)
-		if !ok {
-			return nil, fmt.Errorf("models: %s: there is no provider %q", m.Name, m.Provider)
-		}
-		client, err := d.Open(provider.Target{Model: m.Model, BaseURL: m.BaseURL, Key: m.APIKey, Headers: reveal(m.Headers)}, env)
-		if err != nil {
-			return nil, fmt.Errorf("models: %s: %w", m.Name, err)
-		}
-		t := plan.Target{Name: m.Name, Provider: m.Provider, Wire: client.Wire(), Model: client, DropUnknown: m.DropUnknown}
-		if prefix, ok := strings.CutSuffix(m.Name, "*"); ok && prefix != "" {
-			t.Model = below{client, prefix}
-		}
-		out = append(out, t)
-	}
-	return out, nil
-}
-
-// below passes a model's name on without the prefix under which it is offered.
-type below struct {
-	llm.Model
-	prefix string
-}
-
-// Generate asks the model below.
-func (b below) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Event, error] {
-	own := *req
-	own.Model = strings.TrimPrefix(req.Model, b.prefix)
-	return b.Model.Generate(ctx, &own)
-}
 
 // FromEnv is the config of a gateway without a file: each provider whose key the environment holds is offered under
 // "provider/model". The error says what to do when there is none.
@@ -76,6 +32,10 @@ func ConfigOptions(getenv func(string) string) config.Options {
 	}}
 	for _, d := range providerall.Drivers() {
 		o.ProviderNames = append(o.ProviderNames, d.Name)
+	}
+	o.ProviderWires = func(name string) []string {
+		d, _ := providerall.Lookup(name)
+		return d.Wires
 	}
 	return o
 }

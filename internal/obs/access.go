@@ -33,6 +33,8 @@ func (c *Call) facts(path string, status int) iter.Seq[fact] {
 			{key: "key", text: c.Key},
 			{key: "model", text: c.Model},
 			{key: "provider", text: c.Provider},
+			{key: "deployment", text: c.Deployment},
+			{key: "attempts", n: int64(c.Attempts)},
 			{key: "rounds", n: int64(c.Rounds)},
 			{key: "tool_calls", n: int64(c.Tools)},
 			{key: "input_tokens", n: c.Input},

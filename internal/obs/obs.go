@@ -23,7 +23,13 @@ type Call struct {
 	Tools    int
 	Input    int64
 	Output   int64
-	Error    string // what the log says; never shown to a client
+	// What routing has done: the deployment that was asked last (empty when the model has only one), how often one was asked
+	// until it answered, each failure counted, and members of the request that its wire has no word for.
+	Deployment string
+	Attempts   int
+	Dropped    []string
+
+	Error string // what the log says; never shown to a client
 }
 
 type callKey struct{}

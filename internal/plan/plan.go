@@ -21,7 +21,7 @@ import (
 type Target struct {
 	Name     string // one that ends in "*" takes any name that begins so and that no other target has
 	Provider string
-	Wire     string // the wire that its provider speaks
+	Wire     string // the wire that its provider speaks; empty: several, and Model sees to what each has a word for
 	Model    llm.Model
 	// DropUnknown leaves out what the wire has no word for, where the request came over another one; else it is refused.
 	DropUnknown bool
@@ -85,7 +85,7 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 	if err != nil {
 		return nil, err
 	}
-	return &agent.Loop{Model: model, Tools: box, Errors: box.Errors(), Limits: p.Limits, Keeper: p.Keeper, Principal: req.Principal, Log: p.Log}, nil
+	return &agent.Loop{Model: rounds(model), Tools: box, Errors: box.Errors(), Limits: p.Limits, Keeper: p.Keeper, Principal: req.Principal, Log: p.Log}, nil
 }
 
 // bind says whose request it is, and gives it what is kept for them.
@@ -121,7 +121,7 @@ func decode(ctx context.Context, d Decoder, t *Target, req *llm.Request) error {
 	case req.Raw.Wire == t.Wire:
 		return d.Decode(ctx, req)
 	}
-	if err := d.DecodeAll(ctx, req); err != nil {
+	if err := d.DecodeAll(ctx, req); err != nil || t.Wire == "" {
 		return err
 	}
 	return t.sayable(req)

@@ -1,0 +1,180 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/plan"
+	"github.com/fairlead/fairlead/internal/provider"
+	providerall "github.com/fairlead/fairlead/internal/provider/all"
+	"github.com/fairlead/fairlead/internal/route"
+	wireall "github.com/fairlead/fairlead/internal/wire/all"
+)
+
+// targets builds what answers to each name of the config. What is known of a deployment that stays as it was is kept.
+func (a *App) targets(cfg *config.Config) ([]plan.Target, error) {
+	health, keep := a.healths.Renew()
+	b := &builder{
+		app: a, cfg: cfg, health: health, routes: map[string]*route.Model{},
+		env: provider.Env{
+			Transport: a.transport, Wire: wireall.Upstream,
+			Timeouts: provider.Timeouts{Connect: cfg.Timeouts.Connect, FirstByte: cfg.Timeouts.FirstByte, BetweenEvents: cfg.Timeouts.BetweenEvents},
+		},
+	}
+	var out []plan.Target
+	for i := range cfg.Models {
+		t, err := b.target(&cfg.Models[i])
+		if err != nil {
+			return nil, fmt.Errorf("models: %s: %w", cfg.Models[i].Name, err)
+		}
+		out = append(out, t)
+	}
+	keep()
+	return out, nil
+}
+
+// builder builds the targets of one config.
+type builder struct {
+	app    *App
+	cfg    *config.Config
+	env    provider.Env
+	health func(identity string) *route.Health
+	routes map[string]*route.Model // by the name that is asked for
+}
+
+// target is a model's client itself where there is nothing to choose and nothing to try again, else a route.
+func (b *builder) target(m *config.Model) (plan.Target, error) {
+	places := m.Places()
+	t := plan.Target{Name: m.Name, Provider: places[0].Provider, DropUnknown: m.DropUnknown}
+	f := &m.Fallbacks
+	if len(places) == 1 && m.Retries == 0 && len(f.RateLimit)+len(f.ContextWindow)+len(f.ContentFilter)+len(f.Outage) == 0 {
+		d, err := b.deployment(m, &places[0])
+		t.Wire, t.Model = d.Wire, d.Model
+		return t, err
+	}
+	r, err := b.route(m, m.Name)
+	if err != nil {
+		return t, err
+	}
+	t.Wire, t.Model = r.Wire(), r
+	return t, nil
+}
+
+// route builds the route of m for requests that ask for name: m's own, or one that its * takes.
+func (b *builder) route(m *config.Model, name string) (*route.Model, error) {
+	if r := b.routes[name]; r != nil {
+		return r, nil
+	}
+	o := route.Options{
+		Name: name, Strategy: route.Strategy(m.Strategy), Retries: m.Retries, DropUnknown: m.DropUnknown, Affinity: affinity, Log: b.app.log,
+	}
+	names := map[string]int{}
+	for _, p := range m.Places() {
+		d, err := b.deployment(m, &p)
+		if err != nil {
+			return nil, err
+		}
+		if names[d.Name]++; names[d.Name] > 1 {
+			d.Name += "#" + strconv.Itoa(names[d.Name])
+		}
+		o.Deployments = append(o.Deployments, d)
+	}
+	r := route.New(o)
+	b.routes[name] = r
+	for cause, list := range map[route.Cause][]string{
+		route.RateLimit: m.Fallbacks.RateLimit, route.ContextWindow: m.Fallbacks.ContextWindow,
+		route.ContentFilter: m.Fallbacks.ContentFilter, route.Outage: m.Fallbacks.Outage,
+	} {
+		to := make([]*route.Model, 0, len(list))
+		for _, other := range list {
+			i := config.ModelFor(b.cfg.Models, other)
+			if i < 0 {
+				return nil, fmt.Errorf("fallbacks: there is no model %q", other)
+			}
+			f, err := b.route(&b.cfg.Models[i], other)
+			if err != nil {
+				return nil, fmt.Errorf("fallbacks: %s: %w", other, err)
+			}
+			to = append(to, f)
+		}
+		r.FallBack(cause, to...)
+	}
+	return r, nil
+}
+
+// deployment opens the client of one place of m.
+func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deployment, error) {
+	d, ok := providerall.Lookup(p.Provider)
+	if !ok {
+		return route.Deployment{}, fmt.Errorf("there is no provider %q", p.Provider)
+	}
+	client, err := d.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Key: p.APIKey, Headers: reveal(p.Headers), Wire: p.Wire}, b.env)
+	if err != nil {
+		return route.Deployment{}, err
+	}
+	out := route.Deployment{
+		Name: p.Provider + "/" + cmp.Or(p.Model, m.Name), Provider: p.Provider, Wire: client.Wire(), Model: client, Weight: p.Weight,
+		Health: b.health(identity(&p.Place)),
+	}
+	if prefix, ok := strings.CutSuffix(m.Name, "*"); ok && prefix != "" {
+		out.Model = below{client, prefix}
+	}
+	return out, nil
+}
+
+// identity tells places apart. It shows no secret.
+func identity(p *config.Place) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %q %q %q", p.Provider, p.Model, p.BaseURL, p.Wire, p.APIKey.Reveal())
+	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
+		fmt.Fprintf(h, " %q %q", name, p.Headers[name].Reveal())
+	}
+	return string(h.Sum(nil))
+}
+
+// affinity is what a request says that its fellows have in common, by the member that the vendors use to find cached prompts:
+// prompt_cache_key, or user, which it replaces, and metadata.user_id in messages.
+func affinity(req *llm.Request) string {
+	if k := cmp.Or(req.Params.CacheKey, req.Params.User); k != "" {
+		return k
+	}
+	var user string
+	for key, v := range jsonedit.Members(req.Raw.Bytes) {
+		switch string(key) {
+		case "prompt_cache_key":
+			if s, ok := jsonedit.Unquote(v); ok && s != "" {
+				return s
+			}
+		case "user":
+			s, _ := jsonedit.Unquote(v)
+			user = cmp.Or(s, user)
+		case "metadata":
+			s, _ := jsonedit.Unquote(jsonedit.Get(v, "user_id"))
+			user = cmp.Or(user, s)
+		}
+	}
+	return user
+}
+
+// below passes a model's name on without the prefix under which it is offered.
+type below struct {
+	llm.Model
+	prefix string
+}
+
+// Generate asks the model below.
+func (b below) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Event, error] {
+	own := *req
+	own.Model = strings.TrimPrefix(req.Model, b.prefix)
+	return b.Model.Generate(ctx, &own)
+}
