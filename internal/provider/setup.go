@@ -32,6 +32,9 @@ func endpoint(base, path string) (*url.URL, error) {
 	case u.Fragment != "":
 		return nil, &Mistake{"base_url", "must not have a fragment"}
 	}
+	if u.Path == "" {
+		u.Path = "/" // what is joined to no path at all has no slash before it
+	}
 	return u.JoinPath(path), nil
 }
 
@@ -61,6 +64,9 @@ func headers(c Config) (http.Header, error) {
 		}
 		h[name] = []string{value}
 	}
+	for name, value := range c.Defaults {
+		h[textproto.CanonicalMIMEHeaderKey(name)] = []string{value}
+	}
 	for name, value := range c.Headers {
 		key := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
@@ -89,6 +95,27 @@ func fixed(c Config, h http.Header) map[string]bool {
 		out[textproto.CanonicalMIMEHeaderKey(name)] = true
 	}
 	return out
+}
+
+// fixedHeaders are those that a client's request cannot set: what is configured, and what carries the key.
+func fixedHeaders(c Config) map[string]bool {
+	fixed := map[string]bool{"Accept": true, "User-Agent": true, "Authorization": true}
+	if c.Auth != "" {
+		fixed[textproto.CanonicalMIMEHeaderKey(c.Auth)] = true
+	}
+	for name := range c.Headers {
+		fixed[textproto.CanonicalMIMEHeaderKey(name)] = true
+	}
+	return fixed
+}
+
+// neverForwarded reports whether a header is about the connection or about who asks, so that it ends at this gateway.
+func neverForwarded(name string) bool {
+	switch name {
+	case "Authorization", "Api-Key", "X-Api-Key", "Cookie", "Forwarded", "Via":
+		return true
+	}
+	return reserved[name] || strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Fairlead-")
 }
 
 func token(s string) bool {
