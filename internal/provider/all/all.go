@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/fairlead/fairlead/internal/provider"
+	"github.com/fairlead/fairlead/internal/provider/anthropic"
 	"github.com/fairlead/fairlead/internal/provider/compat"
 	"github.com/fairlead/fairlead/internal/secret"
 )
@@ -13,6 +14,7 @@ import (
 func Drivers() []provider.Driver {
 	return slices.Concat(
 		compat.Drivers(),
+		[]provider.Driver{anthropic.Driver()},
 	)
 }
 
