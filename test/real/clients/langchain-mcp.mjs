@@ -32,17 +32,35 @@ async function whole(stream) {
   return seenIn(message);
 }
 
-function seenIn(message) {
-  const blocks = Array.isArray(message.content) ? message.content : [];
-  return {
-    text: message.text,
-    finish: message.response_metadata.status ?? message.response_metadata.stop_reason ?? message.additional_kwargs.stop_reason,
-    usage: { input: message.usage_metadata?.input_tokens, output: message.usage_metadata?.output_tokens },
-    toolCalls: message.tool_calls?.length ?? 0,
-    items: [...blocks, ...(message.additional_kwargs.tool_outputs ?? [])].map((block) => block.type),
-    calls: (message.additional_kwargs.tool_outputs ?? [])
+// callsOf finds the calls where OpenAI's items are kept, or among Anthropic's blocks.
+function callsOf(message, blocks) {
+  const items = message.additional_kwargs.tool_outputs ?? [];
+  const result = (id) => blocks.find((block) => block.type === 'mcp_tool_result' && block.tool_use_id === id);
+  return [
+    ...items
       .filter((item) => item.type === 'mcp_call')
       .map((item) => ({ server: item.server_label, name: item.name, arguments: item.arguments, output: item.output })),
+    ...blocks
+      .filter((block) => block.type === 'mcp_tool_use')
+      .map((block) => ({
+        server: block.server_name,
+        name: block.name,
+        arguments: JSON.stringify(block.input),
+        output: result(block.id)?.content.map((part) => part.text).join(''),
+      })),
+  ];
+}
+
+function seenIn(message) {
+  const blocks = Array.isArray(message.content) ? message.content : [];
+  const { response_metadata: metadata, additional_kwargs: more } = message;
+  return {
+    text: message.text,
+    finish: metadata.status ?? metadata.stop_reason ?? more.stop_reason,
+    usage: { input: message.usage_metadata?.input_tokens, output: message.usage_metadata?.output_tokens },
+    toolCalls: message.tool_calls?.length ?? 0,
+    items: blocks.map((block) => block.type),
+    calls: callsOf(message, blocks),
   };
 }
 
