@@ -3,6 +3,7 @@ package responses
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/fault"
@@ -18,6 +19,7 @@ type speaker struct {
 	turn     *llm.Message           // the assistant's, while it goes on
 	outputs  map[string]*llm.Result // of calls, by call id
 	called   map[string]bool
+	unnamed  int  // calls without an id, so far
 	answered bool // an output has come since the turn's last call: the next call is another turn's
 }
 
@@ -218,7 +220,8 @@ func (s *speaker) call(it *said) error {
 func (s *speaker) mcpCall(it *said) {
 	c := llm.Call{ID: it.id, Label: it.text("server_label"), Tool: it.text("name"), Arguments: it.text("arguments")}
 	if c.ID == "" {
-		c.ID = it.param
+		s.unnamed++
+		c.ID = "mcp_call_" + strconv.Itoa(s.unnamed)
 	}
 	res := &llm.Result{CallID: c.ID, Tool: c.Tool, Text: it.text("output")}
 	if problem := jsonedit.Get(it.raw, "error"); !jsonedit.IsNull(problem) {
