@@ -258,6 +258,7 @@ func (f *Forms) Keep(key Form, b []byte) []byte {
 // MCPEntry names servers whose tools the caller wants offered.
 type MCPEntry struct {
 	Param    string // where the caller wrote it, "tools[0]" say; used in errors
+	Member   string // of Param, where URL stands; empty: server_url
 	URL      string // server_url
 	Label    string // server_label
 	Allowed  []string

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -17,7 +18,7 @@ type scope struct {
 	external *url.URL // a server that is not of the config
 }
 
-const urlForms = `server_url must be "fairlead", "fairlead/mcp" or "fairlead/mcp/<server>[,<server>]" (or "litellm_proxy" for "fairlead"), or an http(s) URL`
+const urlForms = `it must be "fairlead", "fairlead/mcp" or "fairlead/mcp/<server>[,<server>]" (or "litellm_proxy" for "fairlead"), or an http(s) URL`
 
 // readScope reads an entry's server_url. hosts are the names, with or without port, under which this gateway is asked for.
 func readScope(e *llm.MCPEntry, hosts []string) (scope, error) {
@@ -95,7 +96,7 @@ func withPort(host, scheme string) string {
 // field is where the caller wrote the entry's server_url.
 func field(e *llm.MCPEntry) string {
 	if strings.HasSuffix(e.Param, "]") {
-		return e.Param + ".server_url"
+		return e.Param + "." + cmp.Or(e.Member, "server_url")
 	}
 	return e.Param
 }

@@ -93,7 +93,7 @@ func replyTranscript(t *testing.T, file string) {
 		got[name] = strings.TrimSpace(w.Body.String()) + "\n"
 	}
 	if *updateDoor {
-		a.Files = append(a.Files[:len(a.Files):len(a.Files)][:keepInputs(a.Files)], txtar.File{Name: "stream", Data: []byte(got["stream"])}, txtar.File{Name: "plain", Data: []byte(got["plain"])})
+		a.Files = append(a.Files[:keepInputs(a.Files)], txtar.File{Name: "stream", Data: []byte(got["stream"])}, txtar.File{Name: "plain", Data: []byte(got["plain"])})
 		if err := os.WriteFile(file, txtar.Format(a), 0o600); err != nil {
 			t.Fatal(err)
 		}

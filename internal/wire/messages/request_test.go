@@ -31,29 +31,29 @@ func TestEntries(t *testing.T) {
 			"first form", betaOld,
 			`"mcp_servers":[{"type":"url","url":"https://x.example/mcp","name":"x","authorization_token":"t","tool_configuration":{"enabled":true,"allowed_tools":["a","b"]}},{"type":"url","url":"fairlead/mcp/y","name":"y","authorization_token":null,"tool_configuration":null},{"type":"url","url":"fairlead/mcp/z","name":"z","tool_configuration":{"enabled":false}}]`,
 			[]llm.MCPEntry{
-				{Param: "mcp_servers[0]", URL: "https://x.example/mcp", Label: "x", Allowed: []string{"a", "b"}, Filtered: true, Approval: never, Headers: map[string]string{"Authorization": "Bearer t"}},
-				{Param: "mcp_servers[1]", URL: "fairlead/mcp/y", Label: "y", Approval: never},
+				{Param: "mcp_servers[0]", Member: "url", URL: "https://x.example/mcp", Label: "x", Allowed: []string{"a", "b"}, Filtered: true, Approval: never, Headers: map[string]string{"Authorization": "Bearer t"}},
+				{Param: "mcp_servers[1]", Member: "url", URL: "fairlead/mcp/y", Label: "y", Approval: never},
 			},
 		},
 		{
 			"first form, no beta", "",
 			`"mcp_servers":[{"type":"url","url":"litellm_proxy/mcp/x","name":"x"}]`,
-			[]llm.MCPEntry{{Param: "mcp_servers[0]", URL: "litellm_proxy/mcp/x", Label: "x", Approval: never}},
+			[]llm.MCPEntry{{Param: "mcp_servers[0]", Member: "url", URL: "litellm_proxy/mcp/x", Label: "x", Approval: never}},
 		},
 		{
 			"toolset", betaNew,
 			`"mcp_servers":[{"type":"url","url":"fairlead/mcp/x","name":"x"}],"tools":[{"type":"mcp_toolset","mcp_server_name":"x","default_config":{"enabled":true,"defer_loading":false},"configs":{"a":{"enabled":false},"b":{}},"cache_control":{"type":"ephemeral"}}]`,
-			[]llm.MCPEntry{{Param: "mcp_servers[0]", URL: "fairlead/mcp/x", Label: "x", Denied: []string{"a"}, Approval: never}},
+			[]llm.MCPEntry{{Param: "mcp_servers[0]", Member: "url", URL: "fairlead/mcp/x", Label: "x", Denied: []string{"a"}, Approval: never}},
 		},
 		{
 			"toolset that is off but for some, no beta", "",
 			`"mcp_servers":[{"type":"url","url":"fairlead/mcp/x","name":"x"}],"tools":[{"type":"mcp_toolset","mcp_server_name":"x","default_config":{"enabled":false},"configs":{"a":{"enabled":true},"b":{"enabled":false},"c":null}}]`,
-			[]llm.MCPEntry{{Param: "mcp_servers[0]", URL: "fairlead/mcp/x", Label: "x", Allowed: []string{"a"}, Filtered: true, Denied: []string{"b", "c"}, Approval: never}},
+			[]llm.MCPEntry{{Param: "mcp_servers[0]", Member: "url", URL: "fairlead/mcp/x", Label: "x", Allowed: []string{"a"}, Filtered: true, Denied: []string{"b", "c"}, Approval: never}},
 		},
 		{
 			"pinned tools", listingBeta,
 			`"mcp_servers":[{"type":"url","url":"fairlead/mcp/x","name":"x"}],"tools":[{"type":"mcp_toolset","mcp_server_name":"x","tools":[{"name":"a","description":"","input_schema":{}},{"name":"b"}]}]`,
-			[]llm.MCPEntry{{Param: "mcp_servers[0]", URL: "fairlead/mcp/x", Label: "x", Allowed: []string{"a", "b"}, Filtered: true, Approval: never}},
+			[]llm.MCPEntry{{Param: "mcp_servers[0]", Member: "url", URL: "fairlead/mcp/x", Label: "x", Allowed: []string{"a", "b"}, Filtered: true, Approval: never}},
 		},
 		{
 			"the entry of the other dialects", "",

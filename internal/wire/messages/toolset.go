@@ -84,7 +84,7 @@ func (s *servers) readServer(v []byte, param string) error {
 	if err != nil {
 		return err
 	}
-	e := llm.MCPEntry{Param: param, Approval: llm.Approval{Never: true}}
+	e := llm.MCPEntry{Param: param, Member: "url", Approval: llm.Approval{Never: true}}
 	if kind, err := needText(obj.Value("type").Of(v), param+".type"); err != nil || kind != "url" {
 		return fault.Invalidf(param+".type", `%s.type must be "url"`, param)
 	}

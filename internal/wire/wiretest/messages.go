@@ -128,20 +128,8 @@ func (c *messagesChecker) take(event, data string) {
 		c.started = true
 		c.start(member(data, "message"))
 		c.want(member(data, "message", "content") == "[]" && member(data, "message", "stop_reason") == "null", "a message_start with content or a stop_reason: %s", data)
-	case "content_block_start":
-		c.want(c.open < 0 && !c.ended, "a block begins inside another one or after the end: %s", data)
-		c.open = len(c.Blocks)
-		c.want(member(data, "index") == fmt.Sprint(c.open), "block %s where %d is next", member(data, "index"), c.open)
-		c.block = member(data, "content_block")
-		c.text.Reset()
-		c.checkStart()
-	case "content_block_delta":
-		c.want(c.open >= 0 && member(data, "index") == fmt.Sprint(c.open), "a delta of no open block: %s", data)
-		c.delta(member(data, "delta"))
-	case "content_block_stop":
-		c.want(c.open >= 0 && member(data, "index") == fmt.Sprint(c.open), "the end of no open block: %s", data)
-		c.open = -1
-		c.whole(c.complete())
+	case "content_block_start", "content_block_delta", "content_block_stop":
+		c.blockEvent(event, data)
 	case "message_delta":
 		c.want(c.open < 0 && !c.ended, "a message_delta inside a block, or a second one")
 		c.end(member(data, "delta"), member(data, "usage"))
@@ -153,6 +141,25 @@ func (c *messagesChecker) take(event, data string) {
 		c.Error, c.over = data, true
 	default:
 		c.fail("an event of the unknown type %q", event)
+	}
+}
+
+// blockEvent takes an event about one block.
+func (c *messagesChecker) blockEvent(event, data string) {
+	if event == "content_block_start" {
+		c.want(c.open < 0 && !c.ended, "a block begins inside another one or after the end: %s", data)
+		c.open = len(c.Blocks)
+		c.block = member(data, "content_block")
+		c.text.Reset()
+		c.checkStart()
+	}
+	c.want(c.open >= 0 && member(data, "index") == fmt.Sprint(c.open), "%s where block %d is open: %s", event, c.open, data)
+	switch event {
+	case "content_block_delta":
+		c.delta(member(data, "delta"))
+	case "content_block_stop":
+		c.open = -1
+		c.whole(c.complete())
 	}
 }
 
