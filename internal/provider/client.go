@@ -28,7 +28,6 @@ type Config struct {
 	Key       secret.String     // empty: none is sent
 	Auth      string            // the header that carries the key; empty: Authorization with the scheme Bearer
 	Headers   map[string]string // sent with every request; they win over the client's own
-	Defaults  map[string]string // the same, but the client's own win over them
 	Defaults  map[string]string // sent unless Headers or the client's own request have one of that name
 	Wire      wire.Upstream
 	Transport http.RoundTripper
@@ -155,39 +154,36 @@ func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.
 // request is the request that is sent: a copy of the prepared one.
 func (c *Client) request(ctx context.Context, req *llm.Request, p *payload) *http.Request {
 	r := c.post.WithContext(ctx)
-	if req.Op != "" {
-		r.URL = r.URL.JoinPath(req.Op)
-	}
 	r.Header = c.plain
 	if req.Stream {
 		r.Header = c.stream
 	}
-	call := obs.From(ctx)
-	traced := call.Traceparent != "" || call.Tracestate != "" || call.TraceID != ""
-	own := len(req.Headers) > 0 && req.Raw.Wire == c.wire.Name()
-	if traced || own {
+	if req.Op != "" {
+		r.URL = r.URL.JoinPath(req.Op)
+	}
+	if len(req.Headers) > 0 && req.Raw.Wire == c.wire.Name() {
+		r.Header = c.withOwn(r.Header, req.Headers)
+	}
+	if call := obs.From(ctx); call.Traceparent != "" || call.Tracestate != "" || call.TraceID != "" {
 		h := make(http.Header, len(r.Header)+3)
 		maps.Copy(h, r.Header)
-		if own {
-			c.forward(h, req.Headers)
-		}
-		if traced {
-			call.Headers(func(name, value string) { h[name] = []string{value} })
-		}
+		call.Headers(func(name, value string) { h[name] = []string{value} })
 		r.Header = h
 	}
 	r.Body, r.ContentLength, r.GetBody = p.open(), int64(len(p.data)), p.again
 	return r
 }
 
-// forward sets the headers of a client's request that go along: none that says who asks, or that is about a connection.
-func (c *Client) forward(h http.Header, client []llm.Header) {
-	for _, x := range client {
-		name := textproto.CanonicalMIMEHeaderKey(x.Name)
-		if token(x.Name) && printable(x.Value) && !c.fixed[name] && !neverForwarded(name) {
-			h[name] = []string{x.Value}
+// withOwn returns h with those headers of the client's request that nothing forbids.
+func (c *Client) withOwn(h http.Header, own []llm.Header) http.Header {
+	out := make(http.Header, len(h)+len(own)+3)
+	maps.Copy(out, h)
+	for _, o := range own {
+		if name := textproto.CanonicalMIMEHeaderKey(o.Name); !c.fixed[name] && !ends(name) && token(o.Name) && printable(o.Value) {
+			out[name] = []string{o.Value}
 		}
 	}
+	return out
 }
 
 // isStream reports whether a reply of this type has no known end.

@@ -64,9 +64,6 @@ func headers(c Config) (http.Header, error) {
 		}
 		h[name] = []string{value}
 	}
-	for name, value := range c.Defaults {
-		h[textproto.CanonicalMIMEHeaderKey(name)] = []string{value}
-	}
 	for name, value := range c.Headers {
 		key := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
@@ -84,7 +81,7 @@ func headers(c Config) (http.Header, error) {
 
 // fixed are the headers of h that a client's own request does not change: all but the defaults.
 func fixed(c Config, h http.Header) map[string]bool {
-	out := map[string]bool{"Authorization": true}
+	out := map[string]bool{"Accept": true}
 	for name := range h {
 		out[name] = true
 	}
@@ -97,20 +94,8 @@ func fixed(c Config, h http.Header) map[string]bool {
 	return out
 }
 
-// fixedHeaders are those that a client's request cannot set: what is configured, and what carries the key.
-func fixedHeaders(c Config) map[string]bool {
-	fixed := map[string]bool{"Accept": true, "User-Agent": true, "Authorization": true}
-	if c.Auth != "" {
-		fixed[textproto.CanonicalMIMEHeaderKey(c.Auth)] = true
-	}
-	for name := range c.Headers {
-		fixed[textproto.CanonicalMIMEHeaderKey(name)] = true
-	}
-	return fixed
-}
-
-// neverForwarded reports whether a header is about the connection or about who asks, so that it ends at this gateway.
-func neverForwarded(name string) bool {
+// ends reports whether a header of a client's request is about the connection or about who asks, so that it ends here.
+func ends(name string) bool {
 	switch name {
 	case "Authorization", "Api-Key", "X-Api-Key", "Cookie", "Forwarded", "Via":
 		return true

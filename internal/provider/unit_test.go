@@ -97,11 +97,7 @@ func limits(l Timeouts) func(*Config) { return func(c *Config) { c.Timeouts = l 
 
 // drink ranges to the end.
 func drink(ctx context.Context, c *Client) (text string, err error) {
-	return drinkRequest(ctx, c, &llm.Request{Model: "m", Stream: true})
-}
-
-func drinkRequest(ctx context.Context, c *Client, req *llm.Request) (text string, err error) {
-	for ev, e := range c.Generate(ctx, req) {
+	for ev, e := range c.Generate(ctx, &llm.Request{Model: "m", Stream: true}) {
 		text += ev.Text
 		if e != nil {
 			err = e
@@ -313,66 +309,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestClientsHeaders wants the client's headers at a provider of its wire alone, over the defaults and under what is
-// configured, and none that says who asks.
-func TestClientsHeaders(t *testing.T) {
-	var got *http.Request
-	rt := tripper(func(r *http.Request) (*http.Response, error) {
-		got = r
-		_ = r.Body.Close()
-		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("."))}, nil
-	})
-	c := client(t, rt, func(c *Config) {
-		c.Key, c.Auth = secret.New("k"), "x-api-key"
-		c.Headers = map[string]string{"x-team": "ours"}
-		c.Defaults = map[string]string{"x-version": "1", "x-mode": "a"}
-	})
-	sent := []llm.Header{
-		{Name: "x-version", Value: "2"}, {Name: "X-Team", Value: "theirs"}, {Name: "x-beta", Value: "b"}, {Name: "X-API-Key", Value: "stolen"},
-		{Name: "authorization", Value: "Bearer stolen"}, {Name: "Connection", Value: "close"}, {Name: "Proxy-Authorization", Value: "stolen"},
-		{Name: "x bad", Value: "x"}, {Name: "x-bad", Value: "a\r\nb: c"}, {Name: "accept", Value: "text/html"}, {Name: "cookie", Value: "c"},
-	}
-	for wire, want := range map[string]map[string]string{
-		"plain": {"X-Version": "2", "X-Mode": "a", "X-Team": "ours", "X-Beta": "b", "X-Api-Key": "k", "Accept": "application/json"},
-		"other": {"X-Version": "1", "X-Mode": "a", "X-Team": "ours", "X-Beta": "", "X-Api-Key": "k", "Accept": "application/json"},
-	} {
-		if _, err := drinkRequest(t.Context(), c, &llm.Request{Model: "m", Headers: sent, Raw: llm.Frame{Wire: wire}}); err != nil {
-			t.Fatal(err)
-		}
-		for name, value := range want {
-			if got.Header.Get(name) != value {
-				t.Errorf("%s: %s is %q, want %q", wire, name, got.Header.Get(name), value)
-			}
-		}
-		for _, name := range []string{"Authorization", "Connection", "Proxy-Authorization", "X-Bad", "x bad", "Cookie"} {
-			if len(got.Header[name]) > 0 {
-				t.Errorf("%s: %s was sent", wire, name)
-			}
-		}
-	}
-}
-
-// TestOperations wants what is asked beside replies below the wire's own path.
-func TestOperations(t *testing.T) {
-	var paths []string
-	rt := tripper(func(r *http.Request) (*http.Response, error) {
-		paths = append(paths, r.URL.RequestURI())
-		_ = r.Body.Close()
-		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("."))}, nil
-	})
-	c := client(t, rt, func(c *Config) { c.BaseURL = "http://h/v1?api-version=1" })
-	for _, op := range []string{"", "/count", ""} {
-		if _, err := drinkRequest(t.Context(), c, &llm.Request{Model: "m", Op: op}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want := []string{"/v1/p?api-version=1", "/v1/p/count?api-version=1", "/v1/p?api-version=1"}; !slices.Equal(paths, want) {
-		t.Errorf("asked %q, want %q", paths, want)
-	}
-}
-
-// TestBufferIsNotShared has a transport that goes on reading the request's body after it has answered, while other
-// requests are made: it must never see their bytes.
+// TestHeadersOfTheClientsRequest wants the client's headers over the defaults and under what is configured, at its own wire
+// alone; and what is asked beside a reply below the wire's path.
 func TestHeadersOfTheClientsRequest(t *testing.T) {
 	var got *http.Request
 	rt := tripper(func(r *http.Request) (*http.Response, error) {
@@ -407,6 +345,31 @@ func TestHeadersOfTheClientsRequest(t *testing.T) {
 	}
 }
 
+// TestHeadersThatEndHere wants nothing at the vendor that says who asks the gateway, or that is about that connection.
+func TestHeadersThatEndHere(t *testing.T) {
+	var got *http.Request
+	c := client(t, func(r *http.Request) (*http.Response, error) {
+		got = r
+		return nil, errors.New("no")
+	}, func(c *Config) { c.Auth = "x-api-key" })
+	own := []llm.Header{{Name: "x-beta", Value: "b"}}
+	for _, name := range []string{"X-API-Key", "api-key", "authorization", "Connection", "Proxy-Authorization", "cookie", "X-Forwarded-For", "accept", "user-agent"} {
+		own = append(own, llm.Header{Name: name, Value: "theirs"})
+	}
+	for range c.Generate(t.Context(), &llm.Request{Model: "m", Headers: own, Raw: llm.Frame{Wire: "plain"}}) { //nolint:revive // the error is known
+	}
+	for name, values := range got.Header {
+		if slices.Contains(values, "theirs") {
+			t.Errorf("%s was sent", name)
+		}
+	}
+	if got.Header.Get("X-Beta") != "b" || got.Header.Get("X-Api-Key") != "sk-very-secret" {
+		t.Errorf("sent %v", got.Header)
+	}
+}
+
+// TestBufferIsNotShared has a transport that goes on reading the request's body after it has answered, while other
+// requests are made: it must never see their bytes.
 func TestBufferIsNotShared(t *testing.T) {
 	var readers sync.WaitGroup
 	rt := tripper(func(r *http.Request) (*http.Response, error) {
