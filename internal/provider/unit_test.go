@@ -348,10 +348,10 @@ func TestHeadersOfTheClientsRequest(t *testing.T) {
 // TestHeadersThatEndHere wants nothing at the vendor that says who asks the gateway, or that is about that connection.
 func TestHeadersThatEndHere(t *testing.T) {
 	var got *http.Request
-	c := client(t, func(r *http.Request) (*http.Response, error) {
+	c := client(t, tripper(func(r *http.Request) (*http.Response, error) {
 		got = r
 		return nil, errors.New("no")
-	}, func(c *Config) { c.Auth = "x-api-key" })
+	}), func(c *Config) { c.Auth = "x-api-key" })
 	own := []llm.Header{{Name: "x-beta", Value: "b"}}
 	for _, name := range []string{"X-API-Key", "api-key", "authorization", "Connection", "Proxy-Authorization", "cookie", "X-Forwarded-For", "accept", "user-agent"} {
 		own = append(own, llm.Header{Name: name, Value: "theirs"})
