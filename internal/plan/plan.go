@@ -185,9 +185,10 @@ func (p *Planner) Count(ctx context.Context, c Caller, d Decoder, op string, req
 		return nil, err
 	}
 	obs.From(ctx).Provider = target.Provider
+	req.Op = op
 	entries, _ := p.entries(c, req)
 	if req.Raw.Wire == target.Wire && len(entries) == 0 {
-		req.Op, req.Opaque, req.Stream = op, true, false
+		req.Opaque, req.Stream = true, false
 		return model, nil
 	}
 	return nil, d.DecodeAll(ctx, req)
