@@ -1,0 +1,346 @@
+package matrix
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/provider/providertest"
+)
+
+// What a step costs by default.
+const in, out = 10, 5
+
+// answer: the model says something.
+func answer(c *cell) {
+	c.plays(providertest.Text("Hel", "lo."))
+	c.says("Hi.")
+	r := c.fine()
+	c.wantText(r, "Hello.", "stop")
+	c.wantUsage(r, 1)
+	if c.stream && r.pieces < 2 {
+		c.t.Errorf("the text came in %d pieces: %s", r.pieces, r.raw)
+	}
+	m := c.saw(1)
+	if m.Wire != c.upstream || m.Stream != c.stream {
+		c.t.Errorf("the model was asked over %s, streamed %v", m.Wire, m.Stream)
+	}
+	if !strings.Contains(string(m.Raw), system) || !strings.Contains(string(m.Raw), "Hi.") || !strings.Contains(string(m.Raw), ":2048") {
+		c.t.Errorf("the model was asked %s", m.Raw)
+	}
+}
+
+// clientTools: the model calls a tool of the client's, and goes on with its answer.
+func clientTools(c *cell) {
+	c.own = true
+	c.plays(providertest.Text("Let me see.").Then(providertest.Call("call_1", "mine", `{"x":`, ` 1}`)), providertest.Text("Done."))
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "Let me see.", "tools")
+	c.wantCalls(r, "mine")
+	c.answers(r.calls[0].id, "seven")
+	r = c.fine()
+	c.wantText(r, "Done.", "stop")
+	c.wantResults(2, "seven")
+}
+
+// rounds: the model calls tools of ours in three rounds, and then once more with all of that behind it.
+func rounds(c *cell) {
+	c.approval = "never"
+	c.plays(
+		providertest.Text("First.").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`)),
+		providertest.Call("call_2", "tools-echo", `{"n":2}`).Then(providertest.Call("call_3", "tools-fail", `{}`)),
+		providertest.Call("call_4", "tools-echo", `{"n":4}`),
+		providertest.Text("Done."),
+		providertest.Text("Yes."),
+	)
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "First.\n\nDone.", "stop")
+	c.wantUsage(r, 4)
+	c.wantRuns(r, ran{"echo", `{"n":1}`, `{"n":1}`, false}, ran{"echo", `{"n":2}`, `{"n":2}`, false}, ran{"fail", `{}`, "Error: it broke", true}, ran{"echo", `{"n":4}`, `{"n":4}`, false})
+	c.wantResults(2, `{"n":1}`)
+	c.wantResults(4, `{"n":1}`, `{"n":2}`, "Error: it broke", `{"n":4}`)
+	for n := 2; n <= 4; n++ {
+		if !reflect.DeepEqual(c.saw(n).Tools, c.saw(1).Tools) {
+			c.t.Errorf("the tools of round %d are others than those of round 1", n)
+		}
+	}
+	c.says("Sure?")
+	c.wantText(c.fine(), "Yes.", "stop")
+	if c.d.showsRuns() {
+		c.wantResults(5, `{"n":1}`, `{"n":2}`, "Error: it broke", `{"n":4}`)
+	}
+}
+
+// mixedTurn: the model calls a tool of ours and one of the client's in one turn.
+func mixedTurn(c *cell) {
+	c.approval, c.own = "never", true
+	c.plays(
+		providertest.Text("Both.").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`), providertest.Call("call_2", "mine", `{"x":1}`)),
+		providertest.Text("After."),
+	)
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "Both.", "tools")
+	c.wantCalls(r, "mine")
+	c.wantRuns(r, ran{"echo", `{"n":1}`, `{"n":1}`, false})
+	c.answers(r.calls[0].id, "seven")
+	c.wantText(c.fine(), "After.", "stop")
+	c.wantResults(2, `{"n":1}`, "seven")
+}
+
+// approval: a call waits for the client's word, and runs with it.
+func approval(c *cell) {
+	c.approval = "always"
+	c.plays(providertest.Text("May I?").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`)), providertest.Text("After."))
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "May I?", "stop")
+	if len(r.asks) != 1 || r.asks[0].name != "echo" || compact(r.asks[0].args) != `{"n":1}` || len(r.ran)+len(r.calls) > 0 {
+		c.t.Fatalf("asked %+v, ran %+v, handed over %+v: %s", r.asks, r.ran, r.calls, r.raw)
+	}
+	c.approves(r.asks[0].id, true)
+	r = c.fine()
+	c.wantText(r, "After.", "stop")
+	c.wantRuns(r, ran{"echo", `{"n":1}`, `{"n":1}`, false})
+	c.wantResults(2, `{"n":1}`)
+}
+
+// refusal: the client does not let a call run, and the model is told.
+func refusal(c *cell) {
+	c.approval = "always"
+	c.plays(providertest.Call("call_1", "tools-echo", `{"n":1}`), providertest.Text("A pity."))
+	c.says("Go.")
+	r := c.fine()
+	if len(r.asks) != 1 {
+		c.t.Fatalf("%d questions: %s", len(r.asks), r.raw)
+	}
+	c.approves(r.asks[0].id, false)
+	r = c.fine()
+	c.wantText(r, "A pity.", "stop")
+	c.wantRuns(r)
+	results := c.saw(2).Results()
+	if len(results) != 1 || !strings.Contains(fmt.Sprint(results), "did not allow") {
+		c.t.Errorf("the model was told %v", results)
+	}
+}
+
+// handedOver: a call that waits for the client's word, in a dialect without the question, is the client's to run.
+func handedOver(c *cell) {
+	c.approval = "always"
+	c.plays(providertest.Text("May I?").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`)), providertest.Text("After."))
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "May I?", "tools")
+	c.wantCalls(r, "tools-echo")
+	c.wantRuns(r)
+	c.answers(r.calls[0].id, "seven")
+	c.wantText(c.fine(), "After.", "stop")
+	c.wantResults(2, "seven")
+}
+
+// pixel is a PNG of one pixel.
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+// imageForms are how the wires say an image.
+var imageForms = map[string][]string{
+	"chat":      {`"image_url":{`, `"url":"data:image/png;base64,` + pixel + `"`},
+	"responses": {`"type":"input_image"`, `"image_url":"data:image/png;base64,` + pixel + `"`},
+	"messages":  {`"type":"image"`, `"media_type":"image/png"`, `"data":"` + pixel + `"`},
+}
+
+// imageIn: the client shows an image.
+func imageIn(c *cell) {
+	c.plays(providertest.Text("A pixel."))
+	c.shows("What is this?", pixel)
+	c.wantText(c.fine(), "A pixel.", "stop")
+	seen := compact(string(c.saw(1).Raw))
+	for _, want := range append(imageForms[c.upstream], "What is this?") {
+		if !strings.Contains(seen, want) {
+			c.t.Errorf("the model did not see %s: %s", want, seen)
+		}
+	}
+}
+
+// efforts are how the wires say that a model is to reason a lot.
+var efforts = map[string][]string{
+	"chat":      {`"reasoning_effort":"high"`},
+	"responses": {`"reasoning":{`, `"effort":"high"`},
+	"messages":  {`"thinking":{`},
+}
+
+// reasoning: the model thinks before it calls and before it answers. The client sees it, and the model gets it back.
+func reasoning(c *cell) {
+	c.approval, c.think = "never", true
+	c.plays(
+		providertest.Reasoning("First ", "this.").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`)),
+		providertest.Reasoning("Then that.").Then(providertest.Text("Done.")),
+	)
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "Done.", "stop")
+	if !strings.Contains(r.thought, "First this.") || !strings.Contains(r.thought, "Then that.") {
+		c.t.Errorf("the client sees the reasoning %q: %s", r.thought, r.raw)
+	}
+	seen := compact(string(c.saw(1).Raw))
+	for _, want := range efforts[c.upstream] {
+		if !strings.Contains(seen, want) {
+			c.t.Errorf("the model did not see %s: %s", want, seen)
+		}
+	}
+	if again := string(c.saw(2).Raw); !strings.Contains(again, "First this.") {
+		c.t.Errorf("the model does not get its reasoning back: %s", again)
+	}
+}
+
+// errorBefore: the model refuses. Its status, its words and its Retry-After reach the client, in the client's form.
+func errorBefore(c *cell) {
+	c.plays(providertest.Error(http.StatusTooManyRequests, "rate_limit_exceeded", "Slow down.").Header("Retry-After", "7"))
+	c.says("Hi.")
+	r := c.asks()
+	if r.status != http.StatusTooManyRequests || r.header.Get("Retry-After") != "7" || r.failed == nil || !strings.Contains(r.failed.message, "Slow down.") {
+		c.t.Errorf("status %d, headers %v: %s", r.status, r.header, r.raw)
+	}
+	if r.failed != nil && r.failed.kind != "rate_limit_error" {
+		c.t.Errorf("an error of type %q", r.failed.kind)
+	}
+}
+
+// errorAfter: the model's reply breaks off. A stream ends in an error of the dialect; a reply that is not streamed is one.
+func errorAfter(c *cell) {
+	c.approval = "never" // so that the gateway reads the reply
+	c.plays(providertest.Text("Half").Then(providertest.Cut()))
+	c.says("Hi.")
+	r := c.asks()
+	switch {
+	case r.failed == nil:
+		c.t.Errorf("no error: %s", r.raw)
+	case c.stream && (r.status != http.StatusOK || !strings.Contains(r.raw, "Half")):
+		c.t.Errorf("status %d: %s", r.status, r.raw)
+	case !c.stream && r.status != http.StatusBadGateway:
+		c.t.Errorf("status %d: %s", r.status, r.raw)
+	}
+}
+
+// errorAfterTool: the model refuses after a tool has run. Nobody may send the request again by itself.
+func errorAfterTool(c *cell) {
+	c.approval = "never"
+	c.plays(providertest.Call("call_1", "tools-echo", `{"n":1}`), providertest.Error(http.StatusTooManyRequests, "rate_limit_exceeded", "Slow down."))
+	c.says("Hi.")
+	r := c.asks()
+	if r.failed == nil || !strings.Contains(r.failed.message, "Slow down.") {
+		c.t.Fatalf("failed %+v: %s", r.failed, r.raw)
+	}
+	told := r.status == http.StatusFailedDependency && r.header.Get("X-Should-Retry") == "false"
+	if !told && (!c.stream || r.status != http.StatusOK) {
+		c.t.Errorf("status %d, headers %v: %s", r.status, r.header, r.raw)
+	}
+}
+
+// cancel: the client leaves, and the model call ends.
+func cancel(c *cell) {
+	c.approval = "never"
+	c.plays(providertest.Text("Hello").Then(providertest.Stall()))
+	c.says("Hi.")
+	c.leaves("Hello")
+	c.within(c.saw(1).Gone(), "the end of the model call")
+}
+
+// calls are n replies with one call of ours each.
+func calls(n int) []providertest.Step {
+	var steps []providertest.Step
+	for i := range n {
+		steps = append(steps, providertest.Call(fmt.Sprintf("call_%d", i), "tools-echo", fmt.Sprintf(`{"n":%d}`, i)))
+	}
+	return steps
+}
+
+// limit: the model calls tools for as long as it may. Then it is asked once more and may not, so that the reply ends in text.
+func limit(c *cell) {
+	c.approval = "never"
+	c.plays(calls(maxRounds)...)
+	c.plays(providertest.Text("Enough."))
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "Enough.", "stop")
+	if len(r.ran) != maxRounds {
+		c.t.Errorf("%d calls ran: %s", len(r.ran), r.raw)
+	}
+	c.wantUsage(r, maxRounds+1)
+	if last := c.saw(maxRounds + 1); len(last.Tools) > 0 && !strings.Contains(last.ToolChoice, `none`) {
+		c.t.Errorf("the last request may call tools: %s", last.Raw)
+	}
+}
+
+// pause: the same where the dialect lets a reply pause. What the client sends back is gone on from.
+func pause(c *cell) {
+	c.approval = "never"
+	c.plays(calls(maxRounds)...)
+	c.plays(providertest.Text("Enough."))
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "", "pause")
+	if len(r.ran) != maxRounds {
+		c.t.Errorf("%d calls ran: %s", len(r.ran), r.raw)
+	}
+	c.wantUsage(r, maxRounds)
+	r = c.fine()
+	c.wantText(r, "Enough.", "stop")
+	if n := len(c.saw(maxRounds + 1).Results()); n != maxRounds {
+		c.t.Errorf("the model has %d results, want %d", n, maxRounds)
+	}
+}
+
+func (c *cell) wantText(r *reply, text, stop string) {
+	c.t.Helper()
+	if r.text() != text || r.stop != stop {
+		c.t.Fatalf("text %q, stop %q; want %q, %q: %s", r.text(), r.stop, text, stop, r.raw)
+	}
+}
+
+func (c *cell) wantUsage(r *reply, rounds int64) {
+	c.t.Helper()
+	if wantIn, wantOut := c.d.usage(rounds, in, out); r.in != wantIn || r.out != wantOut {
+		c.t.Errorf("usage %d in, %d out; want %d and %d: %s", r.in, r.out, wantIn, wantOut, r.raw)
+	}
+}
+
+// wantCalls wants one call of the client's.
+func (c *cell) wantCalls(r *reply, name string) {
+	c.t.Helper()
+	if len(r.calls) != 1 || r.calls[0].name != name || r.calls[0].id == "" || !strings.Contains(r.calls[0].args, "1") {
+		c.t.Fatalf("calls %+v, want one of %s: %s", r.calls, name, r.raw)
+	}
+}
+
+func (c *cell) wantRuns(r *reply, want ...ran) {
+	c.t.Helper()
+	if len(r.ran) != len(want) {
+		c.t.Fatalf("ran %+v, want %+v: %s", r.ran, want, r.raw)
+	}
+	for i, w := range want {
+		got := r.ran[i]
+		// A dialect that has a place of its own for errors need not repeat the word.
+		same := got.name == w.name && compact(got.args) == w.args && got.failed == w.failed
+		if !same || !w.failed && got.result != w.result || w.failed && !strings.Contains(r.raw, strings.TrimPrefix(w.result, "Error: ")) {
+			c.t.Errorf("call %d: %+v, want %+v: %s", i, got, w, r.raw)
+		}
+	}
+}
+
+// wantResults wants exactly these results in the nth request to the model.
+func (c *cell) wantResults(n int, want ...string) {
+	c.t.Helper()
+	var got []string
+	for _, m := range c.saw(n).Messages {
+		if m.Role == "tool" {
+			got = append(got, m.Text)
+		}
+	}
+	if !slices.Equal(got, want) {
+		c.t.Errorf("request %d to the model has the results %q, want %q: %s", n, got, want, c.saw(n).Raw)
+	}
+}
