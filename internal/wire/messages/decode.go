@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/fairlead/fairlead/internal/fault"
@@ -25,6 +26,7 @@ func (Door) Decode(_ context.Context, req *llm.Request) error {
 			req.Tools = append(req.Tools, llm.Tool{Name: name})
 		}
 	}
+	req.Tools = append(req.Tools, brought(messages)...)
 	p := &req.Params
 	p.MaxCalls = -1
 	p.Shows = showsBlocks(req)
@@ -34,6 +36,22 @@ func (Door) Decode(_ context.Context, req *llm.Request) error {
 	var err error
 	p.ForcedTool, p.OneByOne, err = readForce(env.value(body, "tool_choice"))
 	return err
+}
+
+// brought returns the client's tools that the conversation itself defines, by name.
+func brought(messages []byte) []llm.Tool {
+	if !bytes.Contains(messages, []byte(additionBlock)) {
+		return nil
+	}
+	var out []llm.Tool
+	for m := range jsonedit.Elements(messages) {
+		for b := range jsonedit.Elements(jsonedit.Get(m, "content")) {
+			if name := word(jsonedit.Get(b, "tool", "definition", "name")); kindOf(b) == additionBlock && name != "" {
+				out = append(out, llm.Tool{Name: name})
+			}
+		}
+	}
+	return out
 }
 
 // showsBlocks reports whether the client sees the gateway's calls as blocks: it has asked for MCP servers in the request's own

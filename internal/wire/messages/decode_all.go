@@ -32,9 +32,9 @@ func (d Door) DecodeAll(ctx context.Context, req *llm.Request) error {
 	if err := tools.read(env.value(body, "tools")); err != nil {
 		return err
 	}
-	req.Tools = tools.out
+	req.Tools = append(tools.out, conv.tools.out...)
 	left := leftMembers(env, body)
-	p.Left = append(append(left, conv.left...), tools.left...)
+	p.Left = slices.Concat(left, conv.left, tools.left, conv.tools.left)
 	return readParams(env, body, req)
 }
 
@@ -43,7 +43,7 @@ var advisory = []string{
 	"model", "stream", "messages", "system", "tools", "tool_choice", "mcp_servers", "max_tokens", "temperature", "top_p", "top_k",
 	"stop_sequences", "thinking", "output_config", "output_format", "metadata", "service_tier", "mock_response", "mock_tool_calls",
 	"cache_control", "context_management", "betas", "anthropic_beta", "anthropic_version", "speed", "diagnostics",
-	"user_profile_id", "thread",
+	"user_profile_id", "workspace_id", "billing_policy", "fallback_credit_token", "thread",
 }
 
 // leftMembers names the top-level members that no other wire has a word for.

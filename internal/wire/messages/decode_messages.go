@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/fault"
@@ -13,6 +14,7 @@ type conversation struct {
 	out   []llm.Message
 	left  []string
 	names map[string]string // of the tools that were called, by call
+	tools toolList          // those that the conversation brings along
 }
 
 // readSystem reads the member system: a text, or blocks of text.
@@ -24,6 +26,11 @@ func (c *conversation) readSystem(v []byte) error {
 }
 
 func (c *conversation) system(content []byte, param string) error {
+	if bytes.Contains(content, []byte(additionBlock)) {
+		if err := c.additions(content, param); err != nil {
+			return err
+		}
+	}
 	parts, err := c.parts(content, param)
 	if err != nil {
 		return err
@@ -39,6 +46,25 @@ func (c *conversation) system(content []byte, param string) error {
 	}
 	if len(all) > 0 {
 		c.out = append(c.out, llm.Message{Role: llm.System, Text: strings.Join(all, "\n\n")})
+	}
+	return nil
+}
+
+// additionBlock is a block of a system message that offers a tool from there on.
+const additionBlock = "tool_addition"
+
+// additions reads the tools that a system message defines. One that it refers to is offered already.
+func (c *conversation) additions(content []byte, param string) error {
+	i := -1
+	for b := range jsonedit.Elements(content) {
+		i++
+		tool := jsonedit.Get(b, "tool")
+		if kindOf(b) != additionBlock || kindOf(tool) != "tool_definition" {
+			continue
+		}
+		if err := c.tools.take(jsonedit.Get(tool, "definition"), at(param, i)+".tool.definition"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -185,6 +211,8 @@ func (c *conversation) part(b []byte, param string) ([]llm.Part, error) {
 	case "tool_reference": // a tool search of the client's own found it, and it is offered already
 		name, _ := jsonedit.Unquote(jsonedit.Get(b, "tool_name"))
 		return []llm.Part{{Kind: "text", Text: "Tool found: " + name}}, nil
+	case additionBlock:
+		return nil, nil
 	case "":
 		return nil, fault.Invalidf(param+".type", "%s.type must name the type of a block", param)
 	default:

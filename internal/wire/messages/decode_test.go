@@ -14,8 +14,8 @@ import (
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
-// TestConversations reads the requests of testdata/decode, and compares the messages with those that the transcripts have.
-func TestConversations(t *testing.T) {
+// TestDoorConversations reads the requests of testdata/decode, and compares what they come to with what the transcripts have.
+func TestDoorConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/decode/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no transcripts", err)
@@ -26,7 +26,7 @@ func TestConversations(t *testing.T) {
 			if err != nil || len(a.Files) < 1 {
 				t.Fatal(err)
 			}
-			req := request(t, string(a.Files[0].Data), "")
+			req := taken(t, string(a.Files[0].Data), "")
 			if err := testDoor().DecodeAll(t.Context(), req); err != nil {
 				t.Fatal(err)
 			}
@@ -37,6 +37,9 @@ func TestConversations(t *testing.T) {
 					t.Fatal(err)
 				}
 				b.Write(append(line, '\n'))
+			}
+			for i := range req.Tools {
+				b.WriteString("tool " + req.Tools[i].Name + "\n")
 			}
 			for _, name := range req.Params.Left {
 				b.WriteString("left " + name + "\n")
@@ -55,7 +58,7 @@ func TestConversations(t *testing.T) {
 	}
 }
 
-func TestParams(t *testing.T) {
+func TestDoorParams(t *testing.T) {
 	yes := true
 	base := func(change func(p *llm.Params)) llm.Params {
 		p := llm.Params{MaxCalls: -1, MaxOutput: 10}
@@ -91,7 +94,7 @@ func TestParams(t *testing.T) {
 			p.Left = []string{"tools[0] (web_search_20250305)", "tools[2].allowed_callers"}
 		})},
 	} {
-		req := request(t, withMembers(tt.members), "")
+		req := taken(t, withMembers(tt.members), "")
 		if err := testDoor().DecodeAll(t.Context(), req); err != nil {
 			t.Errorf("%s: %v", tt.members, err)
 			continue
@@ -102,11 +105,11 @@ func TestParams(t *testing.T) {
 	}
 }
 
-func TestTools(t *testing.T) {
+func TestDoorTools(t *testing.T) {
 	yes := true
 	body := withMembers(`"tools":[{"type":"custom","name":"f","description":"does","input_schema":{"type":"object","x":1.0},"strict":true,"defer_loading":true,"cache_control":{"type":"ephemeral"}},{"name":"g","input_schema":{},"allowed_callers":["direct","code_execution_20250825"]}]`)
 	want := []llm.Tool{{Name: "f", Description: "does", Schema: []byte(`{"type":"object","x":1.0}`), Strict: &yes}, {Name: "g", Schema: []byte(`{}`)}}
-	req := request(t, body, "")
+	req := taken(t, body, "")
 	if err := testDoor().DecodeAll(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +121,8 @@ func TestTools(t *testing.T) {
 	}
 }
 
-func TestPastCalls(t *testing.T) {
-	req := request(t, `{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{"n": 1.0}},{"type":"mcp_tool_use","id":"mcptoolu_fl_b","name":"g","server_name":"s","input":{}}]},{"role":"user","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]}]}`, "")
+func TestDoorPastCalls(t *testing.T) {
+	req := taken(t, `{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{"n": 1.0}},{"type":"mcp_tool_use","id":"mcptoolu_fl_b","name":"g","server_name":"s","input":{}}]},{"role":"user","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]}]}`, "")
 	if err := testDoor().Decode(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +131,7 @@ func TestPastCalls(t *testing.T) {
 	}
 }
 
-func TestBadConversations(t *testing.T) {
+func TestDoorBadConversations(t *testing.T) {
 	say := func(messages string) string { return `{"model":"m","max_tokens":10,"messages":` + messages + `}` }
 	for _, tt := range []struct{ body, param string }{
 		{`{"model":"m","max_tokens":10}`, "messages"},
@@ -158,7 +161,7 @@ func TestBadConversations(t *testing.T) {
 		{say(`[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f"},{"type":"tool_use","id":"a","name":"f"}]}]`), "messages[0].content[1].id"},
 		{say(`[{"role":"assistant","content":[{"type":"mcp_tool_result","tool_use_id":"a"}]}]`), "messages[0].content[0].tool_use_id"},
 	} {
-		req := request(t, tt.body, "")
+		req := taken(t, tt.body, "")
 		err := testDoor().DecodeAll(t.Context(), req)
 		if err == nil {
 			t.Errorf("%s: taken", tt.body)
@@ -170,8 +173,8 @@ func TestBadConversations(t *testing.T) {
 	}
 }
 
-func TestCount(t *testing.T) {
-	req := request(t, `{"model":"m","system":"`+strings.Repeat("x", 400)+`","messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image","source":{"type":"url","url":"u"}}]}],"tools":[{"name":"f","input_schema":{}}]}`, "")
+func TestDoorCount(t *testing.T) {
+	req := taken(t, `{"model":"m","system":"`+strings.Repeat("x", 400)+`","messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image","source":{"type":"url","url":"u"}}]}],"tools":[{"name":"f","input_schema":{}}]}`, "")
 	_, req.Op = testDoor().CountRoute()
 	if err := testDoor().DecodeAll(t.Context(), req); err != nil {
 		t.Fatal(err)

@@ -17,24 +17,27 @@ type toolList struct {
 
 func (l *toolList) read(tools []byte) error {
 	l.out = []llm.Tool{}
-	i := -1
+	i := 0
 	for t := range jsonedit.Elements(tools) {
+		if err := l.take(t, at("tools", i)); err != nil {
+			return err
+		}
 		i++
-		param := at("tools", i)
-		if jsonedit.Kind(t) != '{' {
-			return fault.Invalidf(param, "%s must be an object", param)
-		}
-		kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type"))
-		switch {
-		case kind == "" || kind == "custom":
-			if err := l.custom(t, param); err != nil {
-				return err
-			}
-		case kind == "mcp" || kind == toolsetType:
-		case strings.HasPrefix(kind, "tool_search_tool_"): // what it would find is offered at once
-		default:
-			l.left = append(l.left, param+" ("+kind+")")
-		}
+	}
+	return nil
+}
+
+func (l *toolList) take(t []byte, param string) error {
+	if jsonedit.Kind(t) != '{' {
+		return fault.Invalidf(param, "%s must be an object", param)
+	}
+	switch kind := kindOf(t); {
+	case kind == "" || kind == "custom":
+		return l.custom(t, param)
+	case kind == "mcp" || kind == toolsetType:
+	case strings.HasPrefix(kind, "tool_search_tool_"): // what it would find is offered at once
+	default:
+		l.left = append(l.left, param+" ("+kind+")")
 	}
 	return nil
 }

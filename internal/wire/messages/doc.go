@@ -17,9 +17,10 @@
 //
 // Members that change the answer and that no other wire has a word for are told in llm.Params.Left. Left out without a word
 // are those that only advise: cache_control, context_management, metadata beside user_id, betas, anthropic_beta,
-// anthropic_version, speed, diagnostics, user_profile_id, and of output_config the task_budget; of tools input_examples,
+// anthropic_version, speed, diagnostics, user_profile_id, workspace_id, billing_policy, fallback_credit_token, and of
+// output_config the task_budget; of tools input_examples,
 // eager_input_streaming and defer_loading, since a tool that is offered at once does all that one offered later does, and for
-// the same reason the tool_search_tool_… server tools; thinking.display is obeyed here. Redacted thinking and the signatures
+// the same reason the tool_search_tool_… server tools and the tool_addition blocks that refer to a tool; thinking.display is obeyed here. Redacted thinking and the signatures
 // of thinking mean nothing to other providers.
 //
 // Sources: the Messages API reference with its chapters on streaming, errors, tool use, extended thinking and token counting

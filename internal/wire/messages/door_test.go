@@ -31,8 +31,8 @@ func TestDoor(t *testing.T) {
 // testDoor is a Door whose ids are known.
 func testDoor() Door { return Door{newID: func() string { return "1" }} }
 
-// request reads a body that the door must take. header lines are "Name: value".
-func request(tb testing.TB, body, header string) *llm.Request {
+// taken reads a body that the door must take. header lines are "Name: value".
+func taken(tb testing.TB, body, header string) *llm.Request {
 	tb.Helper()
 	h := http.Header{}
 	for line := range strings.Lines(header) {
@@ -47,9 +47,9 @@ func request(tb testing.TB, body, header string) *llm.Request {
 	return req
 }
 
-// TestReplies writes the events of each transcript as a stream and as one message, holds both to the rules of the wire, and
+// TestDoorReplies writes the events of each transcript as a stream and as one message, holds both to the rules of the wire, and
 // compares them with what the transcript has.
-func TestReplies(t *testing.T) {
+func TestDoorReplies(t *testing.T) {
 	files, err := filepath.Glob("testdata/door/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no transcripts", err)
@@ -71,7 +71,7 @@ func replyTranscript(t *testing.T, file string) {
 	}
 	got := map[string]string{}
 	for _, streamed := range []bool{true, false} {
-		req := request(t, in["request"], in["header"])
+		req := taken(t, in["request"], in["header"])
 		req.Stream = streamed
 		if strings.TrimSpace(in["show"]) == "hidden" {
 			req.Show = llm.ShowHidden
@@ -217,9 +217,9 @@ func scripted(tb testing.TB, f []string) (llm.Event, error) {
 	return llm.Event{}, errors.New("unreachable")
 }
 
-// TestCutScripts ends each transcript's events after each of them: whatever was told before, the client gets an error or a
+// TestDoorCutScripts ends each transcript's events after each of them: whatever was told before, the client gets an error or a
 // reply that keeps the rules.
-func TestCutScripts(t *testing.T) {
+func TestDoorCutScripts(t *testing.T) {
 	files, _ := filepath.Glob("testdata/door/*.txtar")
 	for _, file := range files {
 		a, err := txtar.ParseFile(file)
@@ -232,7 +232,7 @@ func TestCutScripts(t *testing.T) {
 		}
 		lines := strings.SplitAfter(in["events"], "\n")
 		for n := range lines {
-			req := request(t, in["request"], in["header"])
+			req := taken(t, in["request"], in["header"])
 			req.Stream = true
 			w := httptest.NewRecorder()
 			err := testDoor().WriteReply(w, req, script(t, strings.Join(lines[:n], "")))
@@ -246,7 +246,7 @@ func TestCutScripts(t *testing.T) {
 	}
 }
 
-func TestOpaqueReplies(t *testing.T) {
+func TestDoorOpaqueReplies(t *testing.T) {
 	raw := []byte("event: message_start\ndata: {}\n\n")
 	opaque := func(kind string, err error) iter.Seq2[llm.Event, error] {
 		return func(yield func(llm.Event, error) bool) {
@@ -278,7 +278,7 @@ func TestOpaqueReplies(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestDoorErrors(t *testing.T) {
 	for _, tt := range []struct {
 		err    error
 		status int

@@ -11,12 +11,12 @@ import (
 	"github.com/fairlead/fairlead/internal/wire/wiretest"
 )
 
-// TestPings wants a stream that waits for a tool kept alive by the wire's own event, and nothing after its end.
-func TestPings(t *testing.T) {
+// TestDoorPings wants a stream that waits for a tool kept alive by the wire's own event, and nothing after its end.
+func TestDoorPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := testDoor()
 		d.KeepAlive = time.Second
-		req := request(t, withMembers(`"stream":true,"mcp_servers":[{"type":"url","url":"fairlead","name":"srv"}]`), "")
+		req := taken(t, withMembers(`"stream":true,"mcp_servers":[{"type":"url","url":"fairlead","name":"srv"}]`), "")
 		w := httptest.NewRecorder()
 		lines := script(t, "start m\nrun call_0123456789 srv roll srv-roll `{}`\nresult call_0123456789 \"6\"\nend pause_turn\n")
 		err := d.WriteReply(w, req, func(yield func(llm.Event, error) bool) {

@@ -21,7 +21,7 @@ func withMembers(members string) string {
 	return `{"model":"m","max_tokens":10,"messages":[{"role":"user","content":"hi"}],` + members + `}`
 }
 
-func TestEntries(t *testing.T) {
+func TestDoorEntries(t *testing.T) {
 	never := llm.Approval{Never: true}
 	for _, tt := range []struct {
 		name, beta, members string
@@ -64,7 +64,7 @@ func TestEntries(t *testing.T) {
 		{"nulls", betaNew, `"mcp_servers":null,"tools":null`, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			req := request(t, withMembers(tt.members), "anthropic-beta: "+tt.beta)
+			req := taken(t, withMembers(tt.members), "anthropic-beta: "+tt.beta)
 			if d := cmp.Diff(tt.want, req.MCP); d != "" {
 				t.Error(d)
 			}
@@ -81,7 +81,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-func TestBadRequests(t *testing.T) {
+func TestDoorBadRequests(t *testing.T) {
 	const server = `"mcp_servers":[{"type":"url","url":"fairlead/mcp/x","name":"x"}]`
 	for _, tt := range []struct {
 		name, beta, body string
@@ -136,27 +136,27 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// TestThreads wants the words by which the SDKs' tool runner knows that it must send everything again.
-func TestThreads(t *testing.T) {
+// TestDoorThreads wants the words by which the SDKs' tool runner knows that it must send everything again.
+func TestDoorThreads(t *testing.T) {
 	_, err := testDoor().ReadRequest(http.Header{}, []byte(withMembers(`"thread":{"type":"create"}`)))
 	got := string(appendError(nil, fault.From(err), http.Header{}))
 	want := `{"type":"error","error":{"type":"invalid_request_error","message":"thread is not supported here: send the whole conversation in messages, without thread","details":{"error_code":"thread_unsupported_request","unsupported":["thread"]},"param":"thread","code":"thread_unsupported_request"}}`
 	if got != want {
 		t.Error(got)
 	}
-	request(t, withMembers(`"thread":null`), "")
+	taken(t, withMembers(`"thread":null`), "")
 }
 
-func TestHeaders(t *testing.T) {
+func TestDoorHeaders(t *testing.T) {
 	header := "anthropic-version: 2026-10-21\nanthropic-beta: a-1, mcp-client-2025-11-20\nanthropic-beta: b-2\nx-api-key: secret\nauthorization: Bearer secret\ncookie: secret"
 	want := []llm.Header{{Name: "Anthropic-Beta", Value: "a-1, mcp-client-2025-11-20,b-2"}, {Name: "Anthropic-Version", Value: "2026-10-21"}}
-	if d := cmp.Diff(want, request(t, withMembers(`"stream":true`), header).Headers); d != "" {
+	if d := cmp.Diff(want, taken(t, withMembers(`"stream":true`), header).Headers); d != "" {
 		t.Error(d)
 	}
 }
 
-func TestMock(t *testing.T) {
-	req := request(t, withMembers(`"mock_response":"hi","mock_tool_calls":[{"id":"a","name":"f","input":{"n":1.0}},{"name":"g"}]`), "")
+func TestDoorMock(t *testing.T) {
+	req := taken(t, withMembers(`"mock_response":"hi","mock_tool_calls":[{"id":"a","name":"f","input":{"n":1.0}},{"name":"g"}]`), "")
 	want := &llm.Mock{Text: "hi", Calls: []llm.Call{{ID: "a", Name: "f", Arguments: `{"n":1.0}`}, {Name: "g", Arguments: "{}"}}}
 	if d := cmp.Diff(want, req.Mock); d != "" {
 		t.Error(d)

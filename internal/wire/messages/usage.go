@@ -81,5 +81,8 @@ func appendUsage(dst []byte, u *llm.Usage) []byte {
 	dst = strconv.AppendInt(append(dst, `,"cache_creation_input_tokens":`...), u.CacheWrite, 10)
 	dst = strconv.AppendInt(append(dst, `,"cache_read_input_tokens":`...), u.CacheRead, 10)
 	dst = strconv.AppendInt(append(dst, `,"output_tokens":`...), u.Output+u.Reasoning, 10)
+	if u.Reasoning > 0 {
+		dst = append(strconv.AppendInt(append(dst, `,"output_tokens_details":{"thinking_tokens":`...), u.Reasoning, 10), '}')
+	}
 	return append(dst, '}')
 }
