@@ -71,7 +71,7 @@ func refused(f *fault.Error) verdict {
 	switch f.Status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusForbidden:
 		switch {
-		case says(f, tooLong, tooLongText):
+		case f.Status == http.StatusRequestEntityTooLarge || says(f, tooLong, tooLongText):
 			return long
 		case says(f, filterWords, nil):
 			return filtered
@@ -103,7 +103,7 @@ func refused(f *fault.Error) verdict {
 }
 
 var (
-	tooLong     = []string{"context_length", "context_window", "exceed_context_size", "string_above_max_length", "request_too_large", "tokens_limit_reached"}
+	tooLong     = []string{"context_length", "context_window", "exceed_context_size", "string_above_max_length", "tokens_limit_reached"}
 	tooLongText = []string{
 		"context length", "context window", "prompt is too long", "input is too long", "input token count", "too many tokens",
 		"maximum prompt length", "maximum context", "too large for model",

@@ -44,7 +44,7 @@ type state int
 const (
 	closed  state = iota // healthy
 	open                 // not asked until the break ends
-	proving              // asked by one request, then by twice as many with each that is answered
+	proving              // asked by one request; each answer lets one more in
 )
 
 // readiness says how willingly a deployment is asked.
@@ -70,7 +70,7 @@ func (h *Health) look(now time.Time) look {
 	defer h.mu.Unlock()
 	l := look{readiness: ready, flight: h.flight}
 	if h.latency > 0 {
-		l.latency = h.latency * math.Exp2(-now.Sub(h.measured).Seconds()/forgetAfter.Seconds())
+		l.latency = h.latency * h.trust(now)
 	}
 	switch {
 	case h.rest.After(now):
@@ -83,6 +83,11 @@ func (h *Health) look(now time.Time) look {
 		l.readiness = pressed
 	}
 	return l
+}
+
+// trust is what the measured latency counts for, from 1 down to 0: a deployment that was slow once is tried again some day.
+func (h *Health) trust(now time.Time) float64 {
+	return math.Exp2(-now.Sub(h.measured).Seconds() / forgetAfter.Seconds())
 }
 
 // pass lets one request through.
@@ -139,7 +144,7 @@ func (p *pass) answers(now time.Time) {
 	if h.latency == 0 {
 		h.latency = took
 	} else {
-		h.latency += newest * (took - h.latency)
+		h.latency += (1 - (1-newest)*h.trust(now)) * (took - h.latency)
 	}
 	h.measured, h.limits = now, 0
 	p.settle()
@@ -152,7 +157,7 @@ func (p *pass) proves() {
 	if h.state != proving || p.term != h.term {
 		return
 	}
-	if h.slots *= 2; h.slots >= openSlots {
+	if h.slots++; h.slots >= openSlots {
 		h.state, h.breaks, h.failures = closed, 0, 0
 	}
 }

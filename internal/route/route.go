@@ -4,7 +4,7 @@
 //
 // Nothing is tried again once an event has been passed on. What is tried, and where, follows from what the error says
 // (judge): a deployment that is rate limited rests for as long as it asks for; one that fails three times in a row is left
-// alone for a break, then asked by one request, then by twice as many side by side with each answer.
+// alone for a break, then asked by one request, and each answer lets one more wait for it side by side.
 package route
 
 import (
