@@ -72,8 +72,10 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 	if err != nil {
 		return nil, err
 	}
+	var defaults map[string]string
 	if name == messages { // its paths begin with the version that the others have in their base URLs
 		base = withoutVersion(base)
+		defaults = map[string]string{"anthropic-version": "2023-06-01"}
 	}
 	q := r.Quirks
 	q.Model = t.Model
@@ -82,7 +84,7 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 		return nil, err
 	}
 	return provider.New(provider.Config{
-		Name: r.Name, BaseURL: base, Key: t.Key, Auth: r.Auth, Headers: t.Headers, Wire: w,
+		Name: r.Name, BaseURL: base, Key: t.Key, Auth: r.Auth, Headers: t.Headers, Defaults: defaults, Wire: w,
 		Transport: env.Transport, Timeouts: env.Timeouts, MaxReply: env.MaxReply, UserAgent: env.UserAgent,
 	})
 }

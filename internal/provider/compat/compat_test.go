@@ -143,48 +143,61 @@ func open(driver string, target provider.Target, e provider.Env) (*provider.Clie
 	return nil, errors.New("no driver " + driver)
 }
 
-// TestEveryRow runs each row's client against the scripted model: the quirks must not get in each other's way.
+// TestEveryRow runs each row's client against the scripted model, in each of its wires: the quirks must not get in each
+// other's way.
 func TestEveryRow(t *testing.T) {
 	tr := provider.Transport(0)
 	t.Cleanup(tr.CloseIdleConnections)
-	for _, r := range compat.Rows() {
-		t.Run(r.Name, func(t *testing.T) {
-			s := providertest.New(t, providertest.Call("call_1", "look", `{"a":`, `1}`), providertest.Text("done"))
-			m, err := open(r.Name, provider.Target{Model: "their-name", BaseURL: s.URL(), Key: secret.New("k")}, env(tr))
-			if err != nil {
-				t.Fatal(err)
-			}
-			req := &llm.Request{
-				Model: "our-name", Stream: true,
-				Messages: []llm.Message{{Role: llm.User, Text: "look"}},
-				Tools:    []llm.Tool{{Name: "look", Schema: []byte(`{"type":"object","properties":{"a":{"type":"integer"}}}`)}},
-			}
-			call := llm.Call{}
-			for ev, err := range m.Generate(t.Context(), req) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if ev.Kind == llm.ToolCall {
-					call.ID, call.Name, call.Arguments = call.ID+ev.Call.ID, call.Name+ev.Call.Name, call.Arguments+ev.Call.Arguments
-				}
-			}
-			if call.ID != "call_1" || call.Name != "look" || call.Arguments != `{"a":1}` {
-				t.Errorf("the call came as %+v", call)
-			}
-			req.AddedMessages = []llm.Message{
-				{Role: llm.Assistant, Calls: []llm.Call{call}},
-				{Role: llm.ToolRole, Result: &llm.Result{CallID: "call_1", Name: "look", Text: "seen"}},
-			}
-			text := ""
-			for ev, err := range m.Generate(t.Context(), req) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				text += ev.Text
-			}
-			if got := s.Request(2); text != "done" || got.Model != "their-name" || len(got.Results()) != 1 {
-				t.Errorf("text %q, the model was asked %s", text, got.Raw)
-			}
-		})
+	for _, d := range compat.Drivers() {
+		for _, wire := range d.Wires {
+			t.Run(d.Name+"/"+wire, func(t *testing.T) {
+				rounds(t, tr, provider.Target{Model: "their-name", Key: secret.New("k"), Wire: wire}, d)
+			})
+		}
+	}
+}
+
+// rounds has a model call a tool, and answer.
+func rounds(t *testing.T, tr http.RoundTripper, target provider.Target, d provider.Driver) {
+	t.Helper()
+	s := providertest.New(t, providertest.Call("call_1", "look", `{"a":`, `1}`), providertest.Text("done"))
+	target.BaseURL = s.URL()
+	m, err := d.Open(target, env(tr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Wire() != target.Wire {
+		t.Fatalf("the client speaks %s", m.Wire())
+	}
+	req := &llm.Request{
+		Model: "our-name", Stream: true,
+		Messages: []llm.Message{{Role: llm.User, Text: "look"}},
+		Tools:    []llm.Tool{{Name: "look", Schema: []byte(`{"type":"object","properties":{"a":{"type":"integer"}}}`)}},
+	}
+	call := llm.Call{}
+	for ev, err := range m.Generate(t.Context(), req) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Kind == llm.ToolCall {
+			call.ID, call.Name, call.Arguments = call.ID+ev.Call.ID, call.Name+ev.Call.Name, call.Arguments+ev.Call.Arguments
+		}
+	}
+	if call.ID != "call_1" || call.Name != "look" || call.Arguments != `{"a":1}` {
+		t.Errorf("the call came as %+v", call)
+	}
+	req.AddedMessages = []llm.Message{
+		{Role: llm.Assistant, Calls: []llm.Call{call}},
+		{Role: llm.ToolRole, Result: &llm.Result{CallID: "call_1", Name: "look", Text: "seen"}},
+	}
+	text := ""
+	for ev, err := range m.Generate(t.Context(), req) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += ev.Text
+	}
+	if got := s.Request(2); text != "done" || got.Model != "their-name" || len(got.Results()) != 1 {
+		t.Errorf("text %q, the model was asked %s", text, got.Raw)
 	}
 }

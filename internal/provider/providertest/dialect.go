@@ -21,6 +21,7 @@ var dialects = []dialect{
 		wire: "chat", path: "/chat/completions", read: func(_ *Server, r *Request) *refusal { return r.read() },
 		stream: (*player).stream, plain: (*player).plain, refuse: writeError,
 	},
+	{wire: "responses", path: "/responses", read: readResponses, stream: streamResponses, plain: plainResponses, refuse: writeError},
 	{wire: "messages", path: "/messages", read: readMessages, stream: streamMessages, plain: plainMessages, refuse: writeMessagesError},
 	{wire: "messages", path: "/messages/count_tokens", read: readCount, answer: countTokens, refuse: writeMessagesError},
 }

@@ -11,7 +11,7 @@ import (
 // Request is what the model was asked.
 type Request struct {
 	N            int    // from 1
-	Wire         string // the wire that it came over: "chat", "responses"
+	Wire         string // the wire that it came over: "chat", "responses", "messages"
 	Path         string
 	Header       http.Header
 	Raw          []byte // the body
@@ -23,6 +23,9 @@ type Request struct {
 	ToolChoice   string         // its JSON text; empty for none
 	Refusal      string         // why it was refused; empty when it was not
 	Members      map[string]any // all top-level members, decoded
+
+	stores   bool // responses: the reply is kept
+	encrypts bool // responses: reasoning is told in a form that can be sent back
 
 	gone  chan struct{}
 	ended chan struct{}

@@ -33,11 +33,12 @@ type Server struct {
 	stop  chan struct{}
 	once  sync.Once
 
-	mu       sync.Mutex
-	thoughts map[string]string // signatures of what was thought before a call, by its id
-	requests []*Request
-	conns    map[net.Conn]bool
-	accepted int
+	mu        sync.Mutex
+	thoughts  map[string]string // signatures of what was thought before a call, by its id
+	requests  []*Request
+	responses responsesMemory
+	conns     map[net.Conn]bool
+	accepted  int
 
 	http *http.Server
 	url  string
