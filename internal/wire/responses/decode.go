@@ -42,45 +42,53 @@ func (Door) DecodeAll(ctx context.Context, req *llm.Request) error {
 // decode does what both have in common. It returns the request's envelope, whose talk is set.
 func decode(ctx context.Context, req *llm.Request, cross bool) (*envelope, error) {
 	env := indexOf(req)
-	t := env.talk
-	if t == nil || cross && !t.cross {
-		first := *req
-		if t != nil { // the body as it came
-			again, err := scan(t.body)
-			if err != nil {
-				return nil, err
-			}
-			first.Raw.Bytes, env = t.body, again
-		}
-		first.Answers = nil
+	if env.talk == nil || cross && !env.talk.cross {
 		var err error
-		if t, err = converse(ctx, &first, env, cross); err != nil {
+		if env, err = resolve(ctx, req, env, cross); err != nil {
 			return nil, err
 		}
-		t.cross = cross
-		req.Answers = first.Answers
-		body, changed := t.edited(env)
-		if changed {
-			if env, err = scan(body); err != nil {
-				return nil, err
-			}
-		}
-		env = &envelope{obj: env.obj, talk: t} // others may hold the one that ReadRequest made
-		req.Raw.Bytes, req.Raw.Index = body, env
 	}
 	req.Tools = readTools(toolTable(env.value(req.Raw.Bytes, "tools")))
 	if err := readParams(env, req.Raw.Bytes, &req.Params); err != nil {
 		return nil, err
 	}
 	req.Params.PastCalls = nil
-	for i := range t.said {
-		switch s := &t.said[i]; s.kind {
+	for i := range env.talk.said {
+		switch s := &env.talk.said[i]; s.kind {
 		case kindCall:
 			req.Params.PastCalls = append(req.Params.PastCalls, llm.Call{ID: s.text("call_id"), Name: s.text("name"), Arguments: s.text("arguments")})
 		case kindCustom:
 			req.Params.PastCalls = append(req.Params.PastCalls, llm.Call{ID: s.text("call_id"), Name: s.text("name"), Arguments: s.text("input")})
 		}
 	}
+	return env, nil
+}
+
+// resolve puts what a request refers to in its place: in Raw, and in the talk of the envelope that it returns. The envelope that
+// ReadRequest made is not changed, since others may hold it.
+func resolve(ctx context.Context, req *llm.Request, env *envelope, cross bool) (*envelope, error) {
+	first := *req
+	if first.Answers = nil; env.talk != nil { // the body as it came
+		first.Raw.Bytes = env.talk.body
+		again, err := scan(first.Raw.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		env = again
+	}
+	t, err := converse(ctx, &first, env, cross)
+	if err != nil {
+		return nil, err
+	}
+	t.cross = cross
+	body, changed := t.edited(env)
+	if changed {
+		if env, err = scan(body); err != nil {
+			return nil, err
+		}
+	}
+	env = &envelope{obj: env.obj, talk: t}
+	req.Answers, req.Raw.Bytes, req.Raw.Index = first.Answers, body, env
 	return env, nil
 }
 

@@ -2,59 +2,68 @@ package responses
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
-// readAllParams reads the controls that other wires have words for, and names those that they do not. Those that only
-// advise are left out: the package's comment lists them.
+// acted are the members of a request that the gateway itself acts on, or that are read elsewhere.
+var acted = []string{
+	"model", "stream", "stream_options", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "max_tool_calls",
+	"previous_response_id", "background", "store", "mock_response", "mock_tool_calls",
+}
+
+// advice are the members that only advise: without them the answer is the same. The package's comment lists them.
+var advice = []string{
+	"include", "metadata", "client_metadata", "prompt_cache_retention", "prompt_cache_options", "context_management", "truncation",
+}
+
+// readAllParams reads the controls that other wires have words for, and names those that they do not.
 func readAllParams(body []byte, p *llm.Params) error {
 	for key, v := range jsonedit.Members(body) {
-		if jsonedit.IsNull(v) {
+		name, _ := jsonedit.Unquote([]byte(`"` + string(key) + `"`))
+		if jsonedit.IsNull(v) || slices.Contains(acted, name) || slices.Contains(advice, name) {
 			continue
 		}
-		name, _ := jsonedit.Unquote([]byte(`"` + string(key) + `"`))
-		var err error
-		switch name {
-		case "model", "stream", "stream_options", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "max_tool_calls",
-			"previous_response_id", "background", "store", "mock_response", "mock_tool_calls":
-			// what the gateway itself acts on, or what is read elsewhere
-		case "include", "metadata", "client_metadata", "prompt_cache_retention", "prompt_cache_options", "context_management", "truncation", "moderation":
-			// advice
-		case "max_output_tokens":
-			var n int
-			n, err = integer(v, name, 0)
-			p.MaxOutput = int64(n)
-		case "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "top_logprobs":
-			err = readNumber(p, name, v)
-		case "text":
-			err = readText(v, p)
-		case "reasoning":
-			if jsonedit.Kind(v) != '{' {
-				return fault.Invalidf(name, "%s must be an object", name)
-			}
-			p.Effort, err = optional(jsonedit.Get(v, "effort"), "reasoning.effort")
-		case "user":
-			var user string
-			if user, err = optional(v, name); p.User == "" {
-				p.User = user
-			}
-		case "safety_identifier":
-			p.User, err = optional(v, name)
-		case "service_tier":
-			p.ServiceTier, err = optional(v, name)
-		case "prompt_cache_key":
-			p.CacheKey, err = optional(v, name)
-		default:
-			p.Left = append(p.Left, name)
-		}
-		if err != nil {
+		if err := readOneParam(name, v, p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func readOneParam(name string, v []byte, p *llm.Params) (err error) {
+	switch name {
+	case "max_output_tokens":
+		var n int
+		n, err = integer(v, name, 0)
+		p.MaxOutput = int64(n)
+	case "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "top_logprobs":
+		err = readNumber(p, name, v)
+	case "text":
+		err = readText(v, p)
+	case "reasoning":
+		if jsonedit.Kind(v) != '{' {
+			return fault.Invalidf(name, "%s must be an object", name)
+		}
+		p.Effort, err = optional(jsonedit.Get(v, "effort"), "reasoning.effort")
+	case "user":
+		var user string
+		if user, err = optional(v, name); p.User == "" {
+			p.User = user
+		}
+	case "safety_identifier":
+		p.User, err = optional(v, name)
+	case "service_tier":
+		p.ServiceTier, err = optional(v, name)
+	case "prompt_cache_key":
+		p.CacheKey, err = optional(v, name)
+	default:
+		p.Left = append(p.Left, name)
+	}
+	return err
 }
 
 func readNumber(p *llm.Params, name string, v []byte) error {

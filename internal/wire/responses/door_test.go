@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,9 +40,9 @@ func (k *kept) Save(_ context.Context, r llm.Reply) error {
 }
 
 func (k *kept) Reply(_ context.Context, id string) (llm.Reply, bool, error) {
-	for i := len(k.replies) - 1; i >= 0; i-- {
-		if k.replies[i].ID == id {
-			return k.replies[i], true, k.err
+	for _, r := range slices.Backward(k.replies) {
+		if r.ID == id {
+			return r, true, k.err
 		}
 	}
 	return llm.Reply{}, false, k.err
@@ -241,6 +242,9 @@ func TestWriteReply(t *testing.T) {
 				for _, why := range wiretest.OpenResponsesStream([]byte(stream)) {
 					t.Error("stream: " + why)
 				}
+			}
+			if _, last, ok := strings.Cut(stream, `"response":{"id":"resp_fl_1","object":"response","created_at":1700000000,"status":"completed"`); ok && !strings.Contains(plain, last[:strings.LastIndex(last, "}}\n\ndata: [DONE]")]) {
+				t.Error("the stream ends with another response than the plain one")
 			}
 			if strings.HasPrefix(plain, `{"id"`) {
 				for _, why := range wiretest.OpenResponsesBody([]byte(plain)) {

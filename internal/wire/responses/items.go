@@ -16,6 +16,7 @@ type output struct {
 	raw     []byte // the item, once it is done
 	phase   []byte // message: a literal, nil for none
 	parts   []part // message: its content; reasoning: its summary
+	place   string // message: where its last part stands, as a member
 	call    llm.Call
 	members []byte // of a call: what no other field says, each with a comma before it
 	wrapped bool   // a custom tool that is offered as a function: its input stands in the arguments

@@ -28,20 +28,30 @@ func newStream(w http.ResponseWriter, keepAlive time.Duration) *stream {
 
 // event writes one event, with the place of an item where one is given, and holds it back for flush.
 func (s *stream) event(kind string, o *output, more func([]byte) []byte) {
+	b := s.begin(kind, o)
+	if more != nil {
+		b = more(b)
+	}
+	s.send(kind, b)
+}
+
+// begin returns the start of an event, to which members are appended before it is sent.
+func (s *stream) begin(kind string, o *output) []byte {
 	if s.stop == nil {
 		wire.StreamHeaders(s.rw, "")
 		s.stop = s.w.KeepAlive(s.keepAlive)
 	}
-	b := jsonedit.AppendQuote(append(s.buf[:0], `{"type":`...), kind)
+	b := append(append(append(s.buf[:0], `{"type":"`...), kind...), '"')
 	b = appendInt(append(b, `,"sequence_number":`...), s.next)
 	s.next++
 	if o != nil {
 		b = jsonedit.AppendQuote(append(b, `,"item_id":`...), o.id)
 		b = appendInt(append(b, `,"output_index":`...), int64(o.index))
 	}
-	if more != nil {
-		b = more(b)
-	}
+	return b
+}
+
+func (s *stream) send(kind string, b []byte) {
 	b = append(b, '}')
 	if s.buf = b; cap(b) > keptRoom {
 		s.buf = nil

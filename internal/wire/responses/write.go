@@ -216,7 +216,7 @@ func (w *writer) tell(kind string) {
 func (w *writer) finish(stop string) {
 	w.begin(nil)
 	if len(w.held) > 0 {
-		w.say(w.held, nil)
+		w.say(string(w.held), nil)
 	}
 	w.status = statusCompleted
 	switch stop {

@@ -2,7 +2,7 @@ package responses
 
 import (
 	"bytes"
-	"cmp"
+	"strconv"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
@@ -40,6 +40,21 @@ func (w *writer) event(kind string, o *output, more func([]byte) []byte) {
 	}
 }
 
+// delta tells a piece of a text: the event that there are most of. place says which part of the item it belongs to.
+func (w *writer) delta(kind string, o *output, place, text string) {
+	if w.s == nil {
+		return
+	}
+	b := append(w.s.begin(kind, o), place...)
+	b = jsonedit.AppendQuote(append(b, `,"delta":`...), text)
+	if kind == textDelta {
+		b = append(b, `,"logprobs":[]`...)
+	}
+	w.s.send(kind, b)
+}
+
+const textDelta = "response.output_text.delta"
+
 // member is a text member with a comma before it.
 func member(name, text string) func([]byte) []byte {
 	return func(b []byte) []byte {
@@ -67,16 +82,21 @@ func (w *writer) text(ev *llm.Event) {
 	case w.looped && w.req.Params.JSON:
 		w.held = append(w.held, ev.Text...)
 	default:
-		w.say([]byte(ev.Text), extra)
+		w.say(ev.Text, extra)
 	}
 }
 
 // say adds text to the message at hand.
-func (w *writer) say(text, extra []byte) {
+func (w *writer) say(text string, extra []byte) {
 	w.begin(nil)
-	phase := jsonedit.Get(extra, "phase")
-	if jsonedit.IsNull(phase) {
-		phase = nil
+	var phase, note []byte
+	refusal := false
+	if extra != nil {
+		if phase = jsonedit.Get(extra, "phase"); jsonedit.IsNull(phase) {
+			phase = nil
+		}
+		refusal, _ = jsonedit.Bool(jsonedit.Get(extra, "refusal"))
+		note = jsonedit.Get(extra, "annotation")
 	}
 	if w.open != nil && (w.open.kind != kindMessage || !bytes.Equal(w.open.phase, phase)) {
 		w.closeOpen(statusCompleted)
@@ -86,37 +106,41 @@ func (w *writer) say(text, extra []byte) {
 		w.add(w.open, func(b []byte) []byte { return w.open.appendItem(b, statusInProgress) })
 	}
 	o := w.open
-	refusal, _ := jsonedit.Bool(jsonedit.Get(extra, "refusal"))
 	if n := len(o.parts); n == 0 || o.parts[n-1].refusal != refusal {
 		w.closePart(o)
 		o.parts = append(o.parts, part{refusal: refusal})
+		o.place = `,"content_index":` + strconv.Itoa(len(o.parts)-1)
 		w.event("response.content_part.added", o, w.inPart(o, func(b []byte) []byte {
 			return o.parts[len(o.parts)-1].appendTo(append(b, `,"part":`...))
 		}))
 	}
 	p := &o.parts[len(o.parts)-1]
-	if len(text) > 0 {
+	if text != "" {
 		p.text = append(p.text, text...)
-		kind, logprobs := "response.output_text.delta", `,"logprobs":[]`
+		kind := textDelta
 		if refusal {
-			kind, logprobs = "response.refusal.delta", ""
+			kind = "response.refusal.delta"
 		}
-		w.event(kind, o, w.inPart(o, func(b []byte) []byte { return append(member("delta", string(text))(b), logprobs...) }))
+		w.delta(kind, o, o.place, text)
 	}
-	if note := jsonedit.Get(extra, "annotation"); jsonedit.Kind(note) == '{' {
-		note = appendLine(nil, note)
-		w.event("response.output_text.annotation.added", o, w.inPart(o, func(b []byte) []byte {
-			b = appendInt(append(b, `,"annotation_index":`...), int64(len(p.annotations)))
-			return append(append(b, `,"annotation":`...), note...)
-		}))
-		p.annotations = append(p.annotations, note)
+	if jsonedit.Kind(note) == '{' {
+		w.annotate(o, p, appendLine(nil, note))
 	}
+}
+
+// annotate adds an annotation to the text so far.
+func (w *writer) annotate(o *output, p *part, note []byte) {
+	w.event("response.output_text.annotation.added", o, w.inPart(o, func(b []byte) []byte {
+		b = appendInt(append(b, `,"annotation_index":`...), int64(len(p.annotations)))
+		return append(append(b, `,"annotation":`...), note...)
+	}))
+	p.annotations = append(p.annotations, note)
 }
 
 // inPart adds the place of the last part of a message.
 func (w *writer) inPart(o *output, more func([]byte) []byte) func([]byte) []byte {
 	return func(b []byte) []byte {
-		return more(appendInt(append(b, `,"content_index":`...), int64(len(o.parts)-1)))
+		return more(append(b, o.place...))
 	}
 }
 
@@ -159,9 +183,7 @@ func (w *writer) thinking(ev *llm.Event) {
 	}
 	p := &w.open.parts[0]
 	p.text = append(p.text, ev.Text...)
-	w.event("response.reasoning_summary_text.delta", w.open, func(b []byte) []byte {
-		return member("delta", ev.Text)(append(b, `,"summary_index":0`...))
-	})
+	w.delta("response.reasoning_summary_text.delta", w.open, `,"summary_index":0`, ev.Text)
 }
 
 func (w *writer) closeSummary(o *output) {
@@ -225,7 +247,7 @@ func (w *writer) call(ev *llm.Event) {
 	}
 	o.args = append(o.args, ev.Call.Arguments...)
 	if !o.wrapped {
-		w.event(o.argsEvent(".delta"), o, member("delta", ev.Call.Arguments))
+		w.delta(o.argsEvent(".delta"), o, "", ev.Call.Arguments)
 	}
 }
 
@@ -256,8 +278,11 @@ func (w *writer) newCall(ev *llm.Event) *output {
 
 // argsEvent is the name of an event about the arguments of a call.
 func (o *output) argsEvent(what string) string {
-	if o.kind == kindCustom {
+	switch {
+	case o.kind == kindCustom:
 		return "response.custom_tool_call_input" + what
+	case what == ".delta": // there are many
+		return "response.function_call_arguments.delta"
 	}
 	return "response.function_call_arguments" + what
 }
@@ -269,7 +294,7 @@ func (w *writer) closeCall(o *output, status string) {
 			o.args = []byte(input)
 		}
 		if len(o.args) > 0 {
-			w.event(o.argsEvent(".delta"), o, member("delta", string(o.args)))
+			w.delta(o.argsEvent(".delta"), o, "", string(o.args))
 		}
 	}
 	if o.kind == kindCustom {
@@ -304,124 +329,4 @@ func (w *writer) closeTurn(status string) {
 func (w *writer) breakOff() {
 	w.closeOpen(statusIncomplete)
 	w.dropRunning()
-}
-
-// note takes in what the gateway tells. The tools come before it is known whether the model answers at all: they wait.
-func (w *writer) note(n *llm.Notice) {
-	if len(n.Tools)+len(n.Errors) > 0 {
-		w.listed = append(w.listed, n.Tools...)
-		w.errors = append(w.errors, n.Errors...)
-		w.names = shownNames(w.listed)
-		w.looped = true
-	}
-	if n.Started == nil {
-		return
-	}
-	w.begin(nil)
-	w.closeTurn(statusCompleted)
-	if w.req.Show == llm.ShowHidden {
-		return
-	}
-	c := n.Started
-	o := &output{kind: kindMCPCall, label: cmp.Or(n.Label, n.Server, "fairlead"), name: strings.Clone(cmp.Or(w.names[c.Name], n.Tool, c.Name)), asked: n.Asked}
-	w.running[strings.Clone(c.ID)] = o
-	w.add(o, func(b []byte) []byte { return o.appendMCPCall(b, statusInProgress, nil) })
-	o.args = []byte(c.Arguments)
-	w.event("response.mcp_call.in_progress", o, nil)
-	w.event("response.mcp_call_arguments.delta", o, member("delta", c.Arguments))
-	w.event("response.mcp_call_arguments.done", o, member("arguments", c.Arguments))
-}
-
-// result takes in what came of a call of the gateway's.
-func (w *writer) result(res *llm.Result) {
-	o := w.running[res.CallID]
-	if o == nil {
-		return
-	}
-	delete(w.running, res.CallID)
-	status := statusCompleted
-	if res.IsError {
-		status = statusFailed
-	}
-	w.event("response.mcp_call."+status, o, nil)
-	w.done(o, o.appendMCPCall(nil, status, res))
-}
-
-// dropRunning ends calls whose results will not come.
-func (w *writer) dropRunning() {
-	for _, o := range w.out {
-		if o.kind == kindMCPCall && o.raw == nil {
-			w.done(o, o.appendMCPCall(nil, statusIncomplete, nil))
-		}
-	}
-	clear(w.running)
-}
-
-// ask tells of a call that the client must let run.
-func (w *writer) ask(p *llm.Pending) {
-	w.begin(nil)
-	w.closeTurn(statusCompleted)
-	o := &output{kind: kindMCPAsk, id: strings.Clone(p.ID), label: cmp.Or(p.Label, p.Server), args: []byte(p.Call.Arguments)}
-	o.name = strings.Clone(cmp.Or(w.names[p.Call.Name], p.Tool, p.Call.Name))
-	raw := o.appendAsk(nil)
-	w.add(o, func(b []byte) []byte { return append(b, raw...) })
-	w.done(o, raw)
-}
-
-// lists shows the tools of each label, unless the conversation has shown them already.
-func (w *writer) lists() {
-	if w.req.Show == llm.ShowHidden {
-		return
-	}
-	for _, l := range w.listings() {
-		o := &output{kind: kindMCPList, label: l.label}
-		w.add(o, func(b []byte) []byte { return o.appendList(b, statusInProgress, nil, nil) })
-		w.event("response.mcp_list_tools.in_progress", o, nil)
-		status := statusCompleted
-		if l.why != "" && len(l.tools) == 0 {
-			status = statusFailed
-		}
-		w.event("response.mcp_list_tools."+status, o, nil)
-		w.done(o, o.appendList(nil, status, l, w.names))
-	}
-}
-
-// listings are the labels of a request in its order, and those that something else has added.
-func (w *writer) listings() []*listing {
-	var out []*listing
-	byLabel := map[string]*listing{}
-	of := func(label string) *listing {
-		l := byLabel[label]
-		if l == nil {
-			l = &listing{label: label}
-			byLabel[label] = l
-			out = append(out, l)
-		}
-		return l
-	}
-	if w.looped {
-		for i := range w.req.MCP {
-			if label := w.req.MCP[i].Label; label != "" {
-				of(label)
-			}
-		}
-	}
-	for i := range w.listed {
-		l := of(cmp.Or(w.listed[i].Label, w.listed[i].Server))
-		l.tools = append(l.tools, w.listed[i])
-	}
-	for _, e := range w.errors {
-		l := of(cmp.Or(e.Label, e.Server))
-		if l.why != "" {
-			l.why += "; "
-		}
-		l.why += e.Error
-	}
-	shown := out[:0]
-	for _, l := range out {
-		if w.talk == nil || !w.talk.listed[l.label] || l.why != "" {
-			shown = append(shown, l)
-		}
-	}
-	return shown
 }
