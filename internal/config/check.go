@@ -37,33 +37,30 @@ func (d *decoder) checkModels(models []Model) {
 
 // checkPlaces looks at where a model runs: at its own keys, or in its deployments.
 func (d *decoder) checkPlaces(m *Model, path string) {
-	if !d.has(path + ".deployments") {
-		if m.Provider == "" && !d.has(path+".provider") && !d.bad[path] {
-			d.wrong(path+".provider", "is missing: a provider that the gateway knows, such as openai")
-		}
+	if d.has(path + ".deployments") {
+		d.checkDeployments(m, path)
+	} else {
 		if d.has(path + ".strategy") {
 			d.wrong(path+".strategy", "goes with deployments, and this model has none")
 		}
 		d.checkPlace(&m.Place, m, path)
-	} else {
-		for _, f := range placeFields(new(Place)) {
-			if d.has(path + "." + f.name) {
-				d.wrong(path+"."+f.name, "goes into the deployments, which this model has")
-			}
-		}
-		if len(m.Deployments) == 0 && !d.bad[path+".deployments"] {
-			d.wrong(path+".deployments", "must not be empty; a model runs somewhere")
-		}
-		for i := range m.Deployments {
-			p := item(path+".deployments", i)
-			if m.Deployments[i].Provider == "" && !d.has(p+".provider") && !d.bad[p] {
-				d.wrong(p+".provider", "is missing: a provider that the gateway knows, such as openai")
-			}
-			d.checkPlace(&m.Deployments[i].Place, m, p)
-		}
 	}
 	if !d.has(path+".retries") && (m.Deployments != nil || d.has(path+".fallbacks")) {
 		m.Retries = defaultRetries
+	}
+}
+
+func (d *decoder) checkDeployments(m *Model, path string) {
+	for _, f := range placeFields(new(Place)) {
+		if d.has(path + "." + f.name) {
+			d.wrong(path+"."+f.name, "goes into the deployments, which this model has")
+		}
+	}
+	if len(m.Deployments) == 0 && !d.bad[path+".deployments"] {
+		d.wrong(path+".deployments", "must not be empty; a model runs somewhere")
+	}
+	for i := range m.Deployments {
+		d.checkPlace(&m.Deployments[i].Place, m, item(path+".deployments", i))
 	}
 }
 
@@ -71,6 +68,9 @@ func (d *decoder) checkPlaces(m *Model, path string) {
 const defaultRetries = 2
 
 func (d *decoder) checkPlace(p *Place, m *Model, path string) {
+	if p.Provider == "" && !d.has(path+".provider") && !d.bad[path] {
+		d.wrong(path+".provider", "is missing: a provider that the gateway knows, such as openai")
+	}
 	switch {
 	case m.Takes() && d.has(path+".model"):
 		d.wrong(path+".model", "does not go with a name that ends in *, which passes on the client's name; leave model out")

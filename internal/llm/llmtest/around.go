@@ -59,8 +59,8 @@ func breaks(t T, wrap func(llm.Model) llm.Model) {
 	for n := range 3 {
 		inner := New(Text("x"))
 		seen := 0
-		for range wrap(inner).Generate(t.Context(), &llm.Request{Model: "m"}) {
-			if seen++; seen > n {
+		for _, err := range wrap(inner).Generate(t.Context(), &llm.Request{Model: "m"}) {
+			if seen++; seen > n || err != nil {
 				break
 			}
 		}
