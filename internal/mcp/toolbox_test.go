@@ -265,11 +265,11 @@ func TestList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []llm.Tool{{Name: "a-read", Description: "reads", Schema: []byte(`{"title":"x"}`), Server: "a", Tool: "read", Ask: true}}
+		want := []llm.Tool{{Name: "a-read", Description: "reads", Schema: []byte(`{"title":"x"}`), Label: "a", Server: "a", Tool: "read", Ask: true}}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(llm.Tool{}, "Forms")); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff([]llm.ServerError{{Server: "b", Error: "the server could not be reached"}}, errs); diff != "" {
+		if diff := cmp.Diff([]llm.ServerError{{Server: "b", Error: "the server could not be reached", Label: "b"}}, errs); diff != "" {
 			t.Error(diff)
 		}
 		synctest.Wait()
