@@ -228,5 +228,5 @@ func describe(p *llm.Part) string {
 	if p.Text != "" {
 		return p.Text
 	}
-	return "[" + strings.TrimSpace(p.Kind+" "+p.MediaType+" "+p.URI) + ", " + strconv.Itoa(base64.StdEncoding.DecodedLen(len(p.Data))) + " bytes]"
+	return "[" + strings.TrimSpace(p.Kind+" "+p.MediaType+" "+p.URI) + ", " + strconv.Itoa(base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(p.Data, "=")))) + " bytes]"
 }

@@ -100,16 +100,13 @@ func (b *builder) thinking(ms []llm.Message) error {
 // continued reports whether the conversation goes on in the middle of a turn of the model whose reasoning, if there was any,
 // is not at hand.
 func continued(ms []llm.Message) bool {
-	for i := len(ms) - 1; i >= 0; i-- {
-		switch m := &ms[i]; m.Role {
-		case llm.ToolRole:
-		case llm.Assistant:
-			return len(m.Calls) > 0 && (m.Wire != Name || !strings.Contains(string(m.Extra), `thinking"`))
-		default:
-			return false
+	var first *llm.Message // of the turn: it thinks at its start
+	for i := len(ms) - 1; i >= 0 && (ms[i].Role == llm.ToolRole || ms[i].Role == llm.Assistant); i-- {
+		if ms[i].Role == llm.Assistant {
+			first = &ms[i]
 		}
 	}
-	return false
+	return first != nil && len(first.Calls) > 0 && (first.Wire != Name || !strings.Contains(string(first.Extra), `thinking"`))
 }
 
 // maxTokens is the limit of the answer, reasoning included.

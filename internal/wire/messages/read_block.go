@@ -141,6 +141,9 @@ func (r *reader) openCall(b *block) {
 		r.ids = map[string]bool{}
 	}
 	r.ids[c.ID] = true
+	if c.ID != word(jsonedit.Get(b.raw, "id")) {
+		b.grown = append(b.grown, grown{"id", jsonedit.AppendQuote(nil, c.ID)})
+	}
 	b.call = r.calls
 	r.calls++
 	ev := llm.Event{Kind: llm.ToolCall, Index: b.call, Call: c}
@@ -255,6 +258,8 @@ func (r *reader) close(b *block) {
 			args := "{}"
 			if in := jsonedit.Get(b.raw, "input"); jsonedit.Kind(in) == '{' {
 				args = string(in)
+			} else {
+				b.grown = append(b.grown, grown{"input", []byte(args)})
 			}
 			r.emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: args}})
 		}

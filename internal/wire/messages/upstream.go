@@ -14,7 +14,7 @@ import (
 // Upstream is the half of the Messages wire that faces providers. It keeps nothing between requests and may be shared.
 //
 // The package's doc says what of a reply travels in llm.Extra. Beside that, Start has in Extra.Top the members of the message
-// that no field says, a text or thinking block that follows another one of its kind begins with an event of its own, and a
+// that no field says, End has there those beside the delta of message_delta too, "context_management" say, a text or thinking block that follows another one of its kind begins with an event of its own, and a
 // ToolCall event that opens a call has in Call.Extra the members of the block that no field says, "caller" say. A call for
 // which no arguments came has "{}".
 type Upstream struct {
