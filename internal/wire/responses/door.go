@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 type Door struct {
 	// KeepAlive is the longest silence of a stream that has begun; then a comment is sent. 0: 15 s.
 	KeepAlive time.Duration
+	Log       *slog.Logger // told of replies that could not be kept; nil: nobody is
 
 	id  func() string    // nil: obs.NewID
 	now func() time.Time // nil: time.Now

@@ -239,6 +239,36 @@ func TestStatesOfADetachedReply(t *testing.T) {
 	}
 }
 
+// TestDetachedReplyThatCannotBeKept is refused before the model is asked.
+func TestDetachedReplyThatCannotBeKept(t *testing.T) {
+	s := newSession()
+	req, err := s.read(t, `"input":"go","background":true`, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(func(llm.Event, error) bool) { t.Error("the model is asked") }
+	s.replies.err = errors.New("disk full")
+	w := httptest.NewRecorder()
+	if err := s.door.WriteReply(w, req, ask); fault.KindOf(err) != fault.Unavailable || w.Body.Len() > 0 {
+		t.Errorf("a store that fails: %v, wrote %s", err, w.Body)
+	}
+	req.Replies = nil
+	if err := s.door.WriteReply(w, req, ask); fault.From(err).Param != "background" || w.Body.Len() > 0 {
+		t.Errorf("no store: %v, wrote %s", err, w.Body)
+	}
+}
+
+// TestReplyToARequestThatWasNotDecoded is kept with what its body says.
+func TestReplyToARequestThatWasNotDecoded(t *testing.T) {
+	s := newSession()
+	req := asked(t, `{"model":"m","input":"hi","mock_response":"x"}`)
+	req.Replies = s.replies
+	s.reply(t, req, "start\ntext \"x\"\nend stop 1 1")
+	if got := string(s.replies.replies[0].Input); got != `[{"id":"msg_fl_3","type":"message","role":"user","content":"hi"}]` {
+		t.Errorf("input %s", got)
+	}
+}
+
 // TestReplyOfAClientThatLeft is kept as cancelled once the client has seen its id.
 func TestReplyOfAClientThatLeft(t *testing.T) {
 	s := newSession()

@@ -25,7 +25,7 @@ type writer struct {
 	door    Door
 	req     *llm.Request
 	talk    *talk     // nil: the request was not decoded
-	own     []ownTool // the client's tools
+	tools   []ownTool // the client's own
 	s       *stream   // nil: not streamed
 	echo    []byte    // what the response shows of its request
 	id      string
@@ -65,7 +65,9 @@ func (d Door) WriteReply(w http.ResponseWriter, req *llm.Request, reply iter.Seq
 		defer rw.s.close()
 	}
 	if req.Detached {
-		rw.queue()
+		if err := rw.queue(); err != nil {
+			return err
+		}
 	}
 	for ev, err := range reply {
 		if err != nil {
@@ -95,7 +97,7 @@ func (d Door) writer(req *llm.Request) *writer {
 		body = env.talk.body
 	}
 	w := &writer{door: d, req: req, talk: env.talk, status: statusInProgress, model: req.Model, calls: map[int]*output{}, running: map[string]*output{}}
-	w.own = toolTable(jsonedit.Get(body, "tools"))
+	w.tools = toolTable(jsonedit.Get(body, "tools"))
 	w.echo = appendEcho(nil, body)
 	w.id, w.created = "resp"+ownMark+d.newID(), d.clock().Unix()
 	store, err := boolean(jsonedit.Get(body, "store"), "store", true)
@@ -186,7 +188,7 @@ func (w *writer) begin(head *llm.Head) {
 	}
 	w.status = statusInProgress
 	if w.req.Detached {
-		w.save()
+		_ = w.save()
 	} else {
 		w.tell("response.created")
 	}
@@ -194,15 +196,21 @@ func (w *writer) begin(head *llm.Head) {
 	w.lists()
 }
 
-// queue tells of a detached response before anything is done for it.
-func (w *writer) queue() {
+// queue tells of a detached response before anything is done for it. One that cannot be kept is of no use to anybody.
+func (w *writer) queue() error {
+	if !w.stores {
+		return fault.Invalidf("background", "background needs a store, and this gateway keeps no replies")
+	}
 	w.status = statusQueued
-	w.save()
+	if err := w.save(); err != nil {
+		return &fault.Error{Kind: fault.Unavailable, Op: "responses.WriteReply", Code: "store_unavailable", Message: "the reply could not be kept, so it was not begun", Err: err}
+	}
 	w.tell("response.created")
 	w.tell("response.queued")
 	if w.s != nil {
 		w.s.flush(false)
 	}
+	return nil
 }
 
 // tell writes an event with the whole response.
@@ -234,7 +242,7 @@ func (w *writer) over() bool { return w.door.Finished(w.status) }
 
 // end keeps the response and writes what the client gets last.
 func (w *writer) end(rw http.ResponseWriter) {
-	w.save()
+	_ = w.save()
 	if w.s != nil {
 		kind := w.status
 		if kind == statusCancelled {
@@ -278,13 +286,13 @@ func (w *writer) fail(rw http.ResponseWriter, err error) error {
 func (w *writer) abandon() {
 	w.status = statusCancelled
 	w.breakOff()
-	w.save()
+	_ = w.save()
 }
 
-// save keeps the response as it is now.
-func (w *writer) save() {
+// save keeps the response as it is now. One that cannot be kept goes on, and says so.
+func (w *writer) save() error {
 	if !w.stores {
-		return
+		return nil
 	}
 	if w.input == nil {
 		w.input = w.ownInput()
@@ -295,19 +303,22 @@ func (w *writer) save() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()
-	if w.req.Replies.Save(ctx, r) != nil {
+	err := w.req.Replies.Save(ctx, r)
+	if err != nil {
 		w.stores = false
+		if w.door.Log != nil {
+			w.door.Log.Error("a reply could not be kept; its client is told", "reply", w.id, "error", err)
+		}
 	}
+	return err
 }
 
 // ownInput is what the client said in this request as an array of items, each with an id.
 func (w *writer) ownInput() []byte {
+	own := w.own()
 	b := []byte{'['}
-	if w.talk == nil {
-		return append(b, ']')
-	}
-	for i := range w.talk.own {
-		it := &w.talk.own[i]
+	for i := range own {
+		it := &own[i]
 		b = comma(b, i)
 		if it.id != "" && jsonedit.Get(it.raw, "type") != nil {
 			b = append(b, it.raw...)
@@ -330,6 +341,18 @@ func (w *writer) ownInput() []byte {
 		b = append(b, '}')
 	}
 	return append(b, ']')
+}
+
+// own are the items of this request. One that was not decoded refers to nothing, so that its items are those of its body.
+func (w *writer) own() []said {
+	t := w.talk
+	if t == nil {
+		t = &talk{}
+		if t.input(context.Background(), w.req, indexOf(w.req).value(w.req.Raw.Bytes, "input"), false) != nil {
+			return nil
+		}
+	}
+	return t.own
 }
 
 // prefixOf is what ids of a kind of item begin with.
