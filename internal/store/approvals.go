@@ -42,19 +42,30 @@ func (s *SQL) Claim(ctx context.Context, principal, id string) (bool, error) {
 	if err != nil || db == nil {
 		return false, failed("Claim", err)
 	}
+	claimed := false
+	claim := func(ctx context.Context, tx *sql.Tx) (err error) {
+		claimed, err = changed(tx.ExecContext(ctx, `
+			UPDATE fairlead_approvals SET used = 1, data = $4 WHERE principal = $1 AND id = $2 AND used = 0 AND expires > $3`,
+			key(principal), key(id), s.now(), []byte{}))
+		return err
+	}
+	err = db.durably(ctx, claim)
+	return claimed && err == nil, failed("Claim", err)
+}
+
+// durably runs do in a transaction that is on the disk afterwards.
+func (db *Database) durably(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
+	if db.Durable == "" {
+		return db.inTx(ctx, db.Write, do)
+	}
 	conn, err := db.Write.Conn(ctx)
 	if err != nil {
-		return false, failed("Claim", err)
+		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if db.Durable != "" {
-		if _, err := conn.ExecContext(ctx, db.Durable); err != nil {
-			return false, failed("Claim", err)
-		}
-		defer func() { _, _ = conn.ExecContext(ctx, db.Usual) }() // a connection that stays durable is slower, and right
+	if _, err := conn.ExecContext(ctx, db.Durable); err != nil {
+		return err
 	}
-	claimed, err := changed(conn.ExecContext(ctx, `
-		UPDATE fairlead_approvals SET used = 1, data = $4 WHERE principal = $1 AND id = $2 AND used = 0 AND expires > $3`,
-		key(principal), key(id), s.now(), []byte{}))
-	return claimed, failed("Claim", err)
+	defer func() { _, _ = conn.ExecContext(ctx, db.Usual) }() // a connection that stays durable is slower, and right
+	return db.inTx(ctx, conn, do)
 }

@@ -19,6 +19,7 @@ var errLong = &fault.Error{
 // Chain returns the reply and those that it goes on from, oldest first.
 func (s *SQL) Chain(ctx context.Context, principal, id string) (chain []llm.Reply, found bool, err error) {
 	found, err = s.read(ctx, "Chain", func(ctx context.Context, db *sql.DB) error {
+		chain = nil
 		rows, err := db.QueryContext(ctx, `
 			WITH RECURSIVE chain (depth, bytes, id, previous) AS (
 				SELECT 1, CAST(length(input) + length(items) AS BIGINT), id, previous
@@ -38,7 +39,7 @@ func (s *SQL) Chain(ctx context.Context, principal, id string) (chain []llm.Repl
 		for rows.Next() {
 			var r llm.Reply
 			var depth, size int64
-			if err := rows.Scan(&depth, &size, &r.ID, &r.Previous, &r.Model, &r.Status, &r.Input, &r.Items); err != nil {
+			if err := rows.Scan(&depth, &size, &r.ID, &r.Previous, &r.Model, &r.Status, blob{&r.Input}, blob{&r.Items}); err != nil {
 				return err
 			}
 			switch first := len(chain) == 0 && r.Previous != ""; {
@@ -98,7 +99,10 @@ func itemIDs(r *llm.Reply) ([]string, error) {
 		}
 	}
 	if len(ids) > MaxItems {
-		return nil, fmt.Errorf("a reply with %d items is not kept: %d is the limit", len(ids), MaxItems)
+		return nil, &fault.Error{
+			Kind: fault.TooLarge, Op: "store.Save", Code: "request_too_large", Param: "input",
+			Message: fmt.Sprintf("a reply with more than %d items that have an id cannot be kept", MaxItems),
+		}
 	}
 	return ids, nil
 }
@@ -113,7 +117,7 @@ func index(ctx context.Context, tx *sql.Tx, principal, reply string, ids []strin
 }
 
 // batch is how many rows one INSERT has.
-const batch = 100
+const batch = 256
 
 // insert adds n rows that all begin with the values of common; rest appends the others of row i to args. Rows that are there
 // already stay as they are.

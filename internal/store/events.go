@@ -26,6 +26,7 @@ func addEvents(ctx context.Context, tx *sql.Tx, principal, reply string, events 
 // Read returns the events with numbers above after.
 func (s *SQL) Read(ctx context.Context, principal, replyID string, after int64, limit int) (events []Event, err error) {
 	_, err = s.read(ctx, "Read", func(ctx context.Context, db *sql.DB) error {
+		events = nil
 		rows, err := db.QueryContext(ctx, `
 			SELECT e.seq, e.frame FROM fairlead_events e JOIN fairlead_replies r ON r.principal = e.principal AND r.id = e.reply
 			WHERE e.principal = $1 AND e.reply = $2 AND e.seq > $3 AND r.expires > $4 ORDER BY e.seq LIMIT $5`,
@@ -36,7 +37,7 @@ func (s *SQL) Read(ctx context.Context, principal, replyID string, after int64, 
 		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var e Event
-			if err := rows.Scan(&e.Seq, &e.Frame); err != nil {
+			if err := rows.Scan(&e.Seq, blob{&e.Frame}); err != nil {
 				return err
 			}
 			events = append(events, e)

@@ -18,7 +18,7 @@ func migrate(ctx context.Context, db *Database) error {
 	if err != nil {
 		return err
 	}
-	return inTx(ctx, db.Write, func(ctx context.Context, tx *sql.Tx) error {
+	return db.inTx(ctx, db.Write, func(ctx context.Context, tx *sql.Tx) error {
 		if db.MigrateLock != "" {
 			if _, err := tx.ExecContext(ctx, db.MigrateLock); err != nil {
 				return err

@@ -108,7 +108,7 @@ func (s *SQL) Reply(ctx context.Context, principal, id string) (r llm.Reply, fou
 	found, err = s.read(ctx, "Reply", func(ctx context.Context, db *sql.DB) error {
 		return db.QueryRowContext(ctx, `
 			SELECT id, previous, model, status, input, items, body FROM fairlead_replies WHERE principal = $1 AND id = $2 AND expires > $3`,
-			key(principal), key(id), s.now()).Scan(&r.ID, &r.Previous, &r.Model, &r.Status, &r.Input, &r.Items, &r.Body)
+			key(principal), key(id), s.now()).Scan(&r.ID, &r.Previous, &r.Model, &r.Status, blob{&r.Input}, blob{&r.Items}, blob{&r.Body})
 	})
 	return r, found, err
 }

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -22,13 +24,14 @@ type Database struct {
 	Write *sql.DB // its transactions see nothing that changes under them without RowLock
 	Read  *sql.DB // may be Write
 
-	RowLock     string // behind a SELECT of a transaction: nobody else changes its rows before the end; empty if nobody can
-	SkipLocked  string // behind a SELECT: leaves out what others have locked
-	MigrateLock string // a statement that lets one transaction through at a time; empty if there is only one anyway
-	Durable     string // a statement that makes what the connection commits survive the machine, not only the process
-	Usual       string // undoes Durable
-	Shared      bool   // replicas are expected to share it
-	Full        func(error) bool
+	RowLock     string           // behind a SELECT of a transaction: nobody else changes its rows before the end; empty if nobody can
+	SkipLocked  string           // behind a SELECT: leaves out what others have locked
+	MigrateLock string           // a statement that lets one transaction through at a time; empty if there is only one anyway
+	Durable     string           // a statement that makes what the connection commits survive the machine, not only the process
+	Usual       string           // undoes Durable
+	Shared      bool             // replicas are expected to share it
+	Full        func(error) bool // what is written needs more room than there is; nil if there is always room
+	Lost        func(error) bool // the connection had been lost, and another may do better; nil if it cannot be
 	Close       func() error
 }
 
@@ -130,17 +133,38 @@ func (s *SQL) writeTo(ctx context.Context, op string, do func(context.Context, *
 		return failed(op, err)
 	}
 	try := func(ctx context.Context, tx *sql.Tx) error { return do(ctx, tx, db) }
-	err = inTx(ctx, db.Write, try)
+	err = db.inTx(ctx, db.Write, try)
 	for n := 0; n < evictions && err != nil && db.Full != nil && db.Full(err); n++ {
-		if err = inTx(ctx, db.Write, evict); err == nil {
-			err = inTx(ctx, db.Write, try)
+		if err = db.inTx(ctx, db.Write, evict); err == nil {
+			err = db.inTx(ctx, db.Write, try)
 		}
 	}
 	return failed(op, err)
 }
 
-func inTx(ctx context.Context, db *sql.DB, do func(context.Context, *sql.Tx) error) error {
-	tx, err := db.BeginTx(ctx, nil)
+// tries is how many connections are tried where all of them may have been lost, as when the server was started again.
+const tries = 3
+
+// again runs do until it does not meet a connection that was lost. What do does must not matter if it ends with an error.
+func (db *Database) again(do func() error) error {
+	err := do()
+	for n := 1; n < tries && err != nil && db.Lost != nil && db.Lost(err); n++ {
+		err = do()
+	}
+	return err
+}
+
+type beginner interface {
+	BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error)
+}
+
+// inTx runs do in a transaction of on, which is a pool or a connection.
+func (db *Database) inTx(ctx context.Context, on beginner, do func(context.Context, *sql.Tx) error) error {
+	var tx *sql.Tx
+	err := db.again(func() (err error) {
+		tx, err = on.BeginTx(ctx, nil)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -151,7 +175,7 @@ func inTx(ctx context.Context, db *sql.DB, do func(context.Context, *sql.Tx) err
 	return tx.Commit()
 }
 
-// read runs do with the database, or finds nothing in one that has not been opened yet.
+// read runs do with the database, or finds nothing in one that has not been opened yet. It may run do more than once.
 func (s *SQL) read(ctx context.Context, op string, do func(context.Context, *sql.DB) error) (found bool, err error) {
 	db, err := s.opened()
 	if err != nil || db == nil {
@@ -159,7 +183,7 @@ func (s *SQL) read(ctx context.Context, op string, do func(context.Context, *sql
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	if err := do(ctx, db.Read); !errors.Is(err, sql.ErrNoRows) {
+	if err := db.again(func() error { return do(ctx, db.Read) }); !errors.Is(err, sql.ErrNoRows) {
 		return err == nil, failed(op, err)
 	}
 	return false, nil
@@ -211,6 +235,21 @@ func bytesOf(b []byte) []byte {
 		return []byte{}
 	}
 	return b
+}
+
+// blob scans a column of bytes; an empty one is nil.
+type blob struct{ to *[]byte }
+
+// Scan takes what the driver lends.
+func (b blob) Scan(v any) error {
+	from, ok := v.([]byte)
+	if !ok && v != nil {
+		return fmt.Errorf("a column of bytes holds a %T", v)
+	}
+	if *b.to = nil; len(from) > 0 {
+		*b.to = bytes.Clone(from)
+	}
+	return nil
 }
 
 // Texts of servers and models are kept even where they are not quite UTF-8.

@@ -113,8 +113,8 @@ const (
 	MaxChainBytes = 64 << 20
 )
 
-// MaxItems bounds the items with an id in one reply.
-const MaxItems = 10_000
+// MaxItems bounds the items with an id in one reply. One with more is a fault of kind TooLarge.
+const MaxItems = 4096
 
 // Options are how a store works. Zero fields have the values beside them.
 type Options struct {

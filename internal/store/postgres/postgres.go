@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -62,12 +65,21 @@ func open(ctx context.Context, c *pgxpool.Config) (*store.Database, error) {
 		Write: db, Read: db, Shared: true,
 		RowLock: " FOR UPDATE", SkipLocked: " FOR UPDATE SKIP LOCKED",
 		MigrateLock: "SELECT pg_advisory_xact_lock(7163379142)", // any number that is only ours
+		Lost:        lost,
 		Close: func() error {
 			err := db.Close()
 			p.Close()
 			return err
 		},
 	}, nil
+}
+
+// lost reports whether the server or the network ended the connection.
+func lost(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "57P") // connection exceptions, operator intervention
+	}
+	return pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // hide takes a password out of a text.
@@ -77,4 +89,3 @@ func hide(text, password string) string {
 	}
 	return strings.NewReplacer(password, "***", url.QueryEscape(password), "***", url.PathEscape(password), "***").Replace(text)
 }
-
