@@ -35,7 +35,7 @@ func answer(c *cell) {
 // clientTools: the model calls a tool of the client's, and goes on with its answer.
 func clientTools(c *cell) {
 	c.own = true
-	c.plays(providertest.Text("Let me see.").Then(providertest.Call("call_1", "mine", `{"x":`, ` 1}`)), providertest.Text("Done."))
+	c.plays(providertest.Text("Let me see.").Then(c.calls(1, "mine", `{"x":`, ` 1}`)), providertest.Text("Done."))
 	c.says("Go.")
 	r := c.fine()
 	c.wantText(r, "Let me see.", "tools")
@@ -50,9 +50,9 @@ func clientTools(c *cell) {
 func rounds(c *cell) {
 	c.approval = "never"
 	c.plays(
-		providertest.Text("First.").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`)),
-		providertest.Call("call_2", "tools-echo", `{"n":2}`).Then(providertest.Call("call_3", "tools-fail", `{}`)),
-		providertest.Call("call_4", "tools-echo", `{"n":4}`),
+		providertest.Text("First.").Then(c.calls(1, "tools-echo", `{"n":1}`)),
+		c.calls(2, "tools-echo", `{"n":2}`).Then(c.calls(3, "tools-fail", `{}`)),
+		c.calls(4, "tools-echo", `{"n":4}`),
 		providertest.Text("Done."),
 		providertest.Text("Yes."),
 	)
@@ -79,7 +79,7 @@ func rounds(c *cell) {
 func mixedTurn(c *cell) {
 	c.approval, c.own = "never", true
 	c.plays(
-		providertest.Text("Both.").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`), providertest.Call("call_2", "mine", `{"x":1}`)),
+		providertest.Text("Both.").Then(c.calls(1, "tools-echo", `{"n":1}`), c.calls(2, "mine", `{"x":1}`)),
 		providertest.Text("After."),
 	)
 	c.says("Go.")
@@ -89,13 +89,13 @@ func mixedTurn(c *cell) {
 	c.wantRuns(r, ran{"echo", `{"n":1}`, `{"n":1}`, false})
 	c.answers(r.calls[0].id, "seven")
 	c.wantText(c.fine(), "After.", "stop")
-	c.wantResults(2, `{"n":1}`, "seven")
+	c.wantSomeOrder(2, `{"n":1}`, "seven")
 }
 
 // approval: a call waits for the client's word, and runs with it.
 func approval(c *cell) {
 	c.approval = "always"
-	c.plays(providertest.Text("May I?").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`)), providertest.Text("After."))
+	c.plays(providertest.Text("May I?").Then(c.calls(1, "tools-echo", `{"n":1}`)), providertest.Text("After."))
 	c.says("Go.")
 	r := c.fine()
 	c.wantText(r, "May I?", "stop")
@@ -112,7 +112,7 @@ func approval(c *cell) {
 // refusal: the client does not let a call run, and the model is told.
 func refusal(c *cell) {
 	c.approval = "always"
-	c.plays(providertest.Call("call_1", "tools-echo", `{"n":1}`), providertest.Text("A pity."))
+	c.plays(c.calls(1, "tools-echo", `{"n":1}`), providertest.Text("A pity."))
 	c.says("Go.")
 	r := c.fine()
 	if len(r.asks) != 1 {
@@ -131,7 +131,7 @@ func refusal(c *cell) {
 // handedOver: a call that waits for the client's word, in a dialect without the question, is the client's to run.
 func handedOver(c *cell) {
 	c.approval = "always"
-	c.plays(providertest.Text("May I?").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`)), providertest.Text("After."))
+	c.plays(providertest.Text("May I?").Then(c.calls(1, "tools-echo", `{"n":1}`)), providertest.Text("After."))
 	c.says("Go.")
 	r := c.fine()
 	c.wantText(r, "May I?", "tools")
@@ -176,7 +176,7 @@ var efforts = map[string][]string{
 func reasoning(c *cell) {
 	c.approval, c.think = "never", true
 	c.plays(
-		providertest.Reasoning("First ", "this.").Then(providertest.Call("call_1", "tools-echo", `{"n":1}`)),
+		providertest.Reasoning("First ", "this.").Then(c.calls(1, "tools-echo", `{"n":1}`)),
 		providertest.Reasoning("Then that.").Then(providertest.Text("Done.")),
 	)
 	c.says("Go.")
@@ -228,7 +228,7 @@ func errorAfter(c *cell) {
 // errorAfterTool: the model refuses after a tool has run. Nobody may send the request again by itself.
 func errorAfterTool(c *cell) {
 	c.approval = "never"
-	c.plays(providertest.Call("call_1", "tools-echo", `{"n":1}`), providertest.Error(http.StatusTooManyRequests, "rate_limit_exceeded", "Slow down."))
+	c.plays(c.calls(1, "tools-echo", `{"n":1}`), providertest.Error(http.StatusTooManyRequests, "rate_limit_exceeded", "Slow down."))
 	c.says("Hi.")
 	r := c.asks()
 	if r.failed == nil || !strings.Contains(r.failed.message, "Slow down.") {
@@ -249,20 +249,18 @@ func cancel(c *cell) {
 	c.within(c.saw(1).Gone(), "the end of the model call")
 }
 
-// calls are n replies with one call of ours each.
-func calls(n int) []providertest.Step {
-	var steps []providertest.Step
-	for i := range n {
-		steps = append(steps, providertest.Call(fmt.Sprintf("call_%d", i), "tools-echo", fmt.Sprintf(`{"n":%d}`, i)))
+// toTheLimit has the model call a tool in as many rounds as the gateway allows, and then say something.
+func toTheLimit(c *cell) {
+	for i := range maxRounds {
+		c.plays(c.calls(i, "tools-echo", fmt.Sprintf(`{"n":%d}`, i)))
 	}
-	return steps
+	c.plays(providertest.Text("Enough."))
 }
 
 // limit: the model calls tools for as long as it may. Then it is asked once more and may not, so that the reply ends in text.
 func limit(c *cell) {
 	c.approval = "never"
-	c.plays(calls(maxRounds)...)
-	c.plays(providertest.Text("Enough."))
+	toTheLimit(c)
 	c.says("Go.")
 	r := c.fine()
 	c.wantText(r, "Enough.", "stop")
@@ -278,8 +276,7 @@ func limit(c *cell) {
 // pause: the same where the dialect lets a reply pause. What the client sends back is gone on from.
 func pause(c *cell) {
 	c.approval = "never"
-	c.plays(calls(maxRounds)...)
-	c.plays(providertest.Text("Enough."))
+	toTheLimit(c)
 	c.says("Go.")
 	r := c.fine()
 	c.wantText(r, "", "pause")
@@ -334,13 +331,28 @@ func (c *cell) wantRuns(r *reply, want ...ran) {
 // wantResults wants exactly these results in the nth request to the model.
 func (c *cell) wantResults(n int, want ...string) {
 	c.t.Helper()
-	var got []string
-	for _, m := range c.saw(n).Messages {
-		if m.Role == "tool" {
-			got = append(got, m.Text)
-		}
+	if got := results(c.saw(n)); !slices.Equal(got, want) {
+		c.t.Errorf("request %d to the model has the results %q, want %q: %s", n, got, want, c.saw(n).Raw)
 	}
+}
+
+// wantSomeOrder is wantResults for a turn whose calls the client may have put in another order: each has its answer by its id.
+func (c *cell) wantSomeOrder(n int, want ...string) {
+	c.t.Helper()
+	got := results(c.saw(n))
+	slices.Sort(got)
+	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		c.t.Errorf("request %d to the model has the results %q, want %q: %s", n, got, want, c.saw(n).Raw)
 	}
+}
+
+func results(r *providertest.Request) []string {
+	var out []string
+	for _, m := range r.Messages {
+		if m.Role == "tool" {
+			out = append(out, m.Text)
+		}
+	}
+	return out
 }

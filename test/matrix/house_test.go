@@ -32,6 +32,7 @@ const maxRounds = 4
 // house is a gateway, a provider that speaks all wires, and one MCP server called tools.
 type house struct {
 	url     string
+	model   *providertest.Server
 	mu      sync.Mutex
 	scripts map[string]*script
 }
@@ -45,7 +46,7 @@ type script struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{scripts: map[string]*script{}}
-	model := providertest.NewRule(t, h.next)
+	h.model = providertest.NewRule(t, h.next)
 	g := gateway.Start(t, fmt.Sprintf(`
 models:
   - {name: "chat/*", provider: openai, base_url: %[1]q, api_key: upstream-key}
@@ -56,7 +57,7 @@ mcp_servers:
 keys:
   - {name: tests, key: %[4]s, mcp_servers: ["*"]}
 limits: {rounds: %[5]d}
-`, model.URL(), strings.TrimSuffix(model.URL(), "/v1"), gateway.Scripted("tools", mcptest.Spec{Tools: []mcptest.Tool{
+`, h.model.URL(), strings.TrimSuffix(h.model.URL(), "/v1"), gateway.Scripted("tools", mcptest.Spec{Tools: []mcptest.Tool{
 		{Name: "echo", Do: mcptest.Echo},
 		{Name: "fail", Do: mcptest.Fail, Text: "it broke"},
 	}}), gateway.Key, maxRounds))
@@ -128,6 +129,7 @@ type cell struct {
 	key      string // the script's name
 
 	talk     []jsontext.Value // as the client keeps it
+	number   int              // of the cell
 	own      bool             // the client offers its tool "mine"
 	approval string           // the server tools is named, with this require_approval
 	think    bool             // the model is asked to reason
@@ -140,7 +142,13 @@ func newCell(t *testing.T, h *house, d dialect, upstream string, stream bool) *c
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.scripts[key] = c.script
+	c.number = len(h.scripts)
 	return c
+}
+
+// calls is a step of the model that calls a tool. Its id is no other cell's: a mixed turn is known by the ids of its calls.
+func (c *cell) calls(n int, name string, args ...string) providertest.Step {
+	return providertest.Call(fmt.Sprintf("call_%d_%d", n, c.number), name, args...)
 }
 
 // plays says what the model answers.
@@ -225,8 +233,8 @@ func (c *cell) fine() *reply {
 	c.t.Helper()
 	r := c.asks()
 	if r.failed != nil || r.status != http.StatusOK {
-		for _, m := range c.h.asked(c.key) {
-			if m.Refusal != "" {
+		for _, m := range c.h.model.Requests() {
+			if m.Refusal != "" && m.Model == c.key {
 				c.t.Logf("the model refused %s", m.Raw)
 			}
 		}

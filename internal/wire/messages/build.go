@@ -28,6 +28,28 @@ type builder struct {
 	think  thinking
 }
 
+// named returns the messages with every call under the name under which its tool is offered.
+func named(req *llm.Request, ms []llm.Message) []llm.Message {
+	nameless := func(c llm.Call) bool { return c.Name == "" }
+	var out []llm.Message
+	for i := range ms {
+		if !slices.ContainsFunc(ms[i].Calls, nameless) {
+			continue
+		}
+		if out == nil {
+			out = slices.Clone(ms)
+		}
+		out[i].Calls = slices.Clone(ms[i].Calls)
+		for j := range out[i].Calls {
+			out[i].Calls[j].Name = req.NameOf(&ms[i].Calls[j])
+		}
+	}
+	if out == nil {
+		return ms
+	}
+	return out
+}
+
 // build appends a body made of the decoded fields.
 func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 	b := builder{u: u, req: req, limits: limitsOf(cmp.Or(u.q.Model, req.Model)), enc: encoder{whole: true}}
@@ -35,7 +57,7 @@ func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 		return dst, err
 	}
 	b.body = jsonedit.AppendQuote([]byte(`{"model":`), cmp.Or(u.q.Model, req.Model))
-	system, rest := leading(req.Conversation())
+	system, rest := leading(named(req, req.Conversation()))
 	b.enc.messages(rest)
 	b.enc.settle()
 	b.enc.flush()
