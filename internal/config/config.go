@@ -21,7 +21,8 @@ type Config struct {
 	Limits           Limits
 	Timeouts         Timeouts
 	ExternalMCP      ExternalMCP
-	Mocks            bool // mock_response and mock_tool_calls in requests are honoured
+	Mocks            bool          // mock_response and mock_tool_calls in requests are honoured
+	Store            secret.String // a file, or postgres://…; empty: what outlives a request is kept in memory
 }
 
 // Model is one name that clients may ask for, and where it runs: its own Place, or Deployments.

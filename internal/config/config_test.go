@@ -21,6 +21,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected parts of testdata and the JSON Schema")
 
+// revealed compares secrets by what they hide.
+var revealed = cmp.Comparer(func(a, b secret.String) bool { return a.Reveal() == b.Reveal() })
+
 // providers stands for the table of the gateway's providers.
 func providers(name string) (known, needsKey, needsBaseURL bool) {
 	switch name {
@@ -159,6 +162,7 @@ limits: {rounds: 3, calls: 4, concurrent_calls: 2, wall_time: 1m, call_time: 5s,
 timeouts: {connect: 1s, first_byte: 2s, between_events: 3s, keepalive: 4s}
 external_mcp: {allow: [MCP.example.com, "*.example.org:8443"]}
 mocks: true
+store: fairlead.db
 `
 
 func TestParseWhole(t *testing.T) {
@@ -217,8 +221,9 @@ func TestParseWhole(t *testing.T) {
 		},
 		ExternalMCP: ExternalMCP{Allow: []string{"mcp.example.com", "*.example.org:8443"}},
 		Mocks:       true,
+		Store:       s("conf/fairlead.db"),
 	}
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b secret.String) bool { return a.Reveal() == b.Reveal() })); diff != "" {
+	if diff := cmp.Diff(want, got, revealed); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -229,7 +234,7 @@ func TestEmptyFileIsDefault(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", in, err)
 		}
-		if diff := cmp.Diff(Default(), got); diff != "" {
+		if diff := cmp.Diff(Default(), got, revealed); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", in, diff)
 		}
 	}

@@ -76,6 +76,8 @@ func describeValue(v value) (what, standard string) {
 		return "URL", ""
 	case hidden:
 		return "secret text", ""
+	case storage:
+		return "path, or secret URL", ""
 	case choice:
 		return code(strings.Join(v.allowed, "`, `")), code(*v.to)
 	case either:
