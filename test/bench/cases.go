@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -13,6 +14,8 @@ type testCase struct {
 	path        string // the model's: /<path>/v1/chat/completions
 	body        func(model string) string
 	mcp         bool   // goes to the MCP server
+	door        string // the gateway's endpoint; empty: chat completions
+	likeWire    string // the case that relays the same over one wire: what this one costs is told as its multiple
 	gatewayOnly bool   // no relay can do it
 	relayOnly   bool   // no meaning for the gateway
 	want        string // in the reply
@@ -38,8 +41,20 @@ func cases() []testCase {
 		{name: hops[0], path: "tools", body: firstCall, want: done, relayOnly: true},
 		{name: hops[1], mcp: true, body: func(string) string { return mcpCall }, want: "echo", relayOnly: true},
 		{name: hops[2], path: "tools", body: secondCall, want: answer, relayOnly: true},
+		{name: "responses 1KB", what: "responses → chat, request 1 KB, reply 1 KB", path: "plain", door: responsesDoor, body: responses(false), want: `"usage"`, gatewayOnly: true, likeWire: "1KB"},
+		{name: "responses stream", what: "responses → chat, reply of 100 chunks", path: "stream", door: responsesDoor, body: responses(true), want: done, gatewayOnly: true, likeWire: "stream"},
+		{name: "responses tools", what: "one tool round in a responses stream", path: "tools", door: responsesDoor, body: toolResponses, want: answer, gatewayOnly: true, likeWire: "tools"},
+		{name: "messages 1KB", what: "messages → chat, request 1 KB, reply 1 KB", path: "plain", door: messagesDoor, body: messages(false), want: `"usage"`, gatewayOnly: true, likeWire: "1KB"},
+		{name: "messages stream", what: "messages → chat, reply of 100 chunks", path: "stream", door: messagesDoor, body: messages(true), want: "message_stop", gatewayOnly: true, likeWire: "stream"},
+		{name: "messages tools", what: "one tool round in a messages stream", path: "tools", door: messagesDoor, body: toolMessages, want: answer, gatewayOnly: true, likeWire: "tools"},
 	}
 }
+
+// The endpoints of the other dialects.
+const (
+	responsesDoor = "/v1/responses"
+	messagesDoor  = "/v1/messages"
+)
 
 // request is a whole request, head and body.
 func (c testCase) request(addr string, gateway bool) []byte {
@@ -48,7 +63,7 @@ func (c testCase) request(addr string, gateway bool) []byte {
 		path = "/mcp"
 	}
 	if gateway {
-		path, key = "/v1/chat/completions", clientKey
+		path, key = cmp.Or(c.door, "/v1/chat/completions"), clientKey
 	}
 	body := c.body(c.path)
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"+
@@ -77,6 +92,37 @@ func chat(size int, stream bool) func(string) string {
 		b.WriteString("}")
 		return b.String()
 	}
+}
+
+// turns are about 1 KB of conversation.
+var turns = func() string {
+	var all []string
+	for _, role := range []string{"user", "assistant", "user"} {
+		all = append(all, fmt.Sprintf(`{"role":%q,"content":"%s"}`, role, prose))
+	}
+	return strings.Join(all, ",")
+}()
+
+func responses(stream bool) func(string) string {
+	return func(model string) string {
+		return fmt.Sprintf(`{"model":%q,"stream":%v,"store":false,"instructions":"You are helpful.","input":[%s],"temperature":0.7,"max_output_tokens":256}`, model, stream, turns)
+	}
+}
+
+func messages(stream bool) func(string) string {
+	return func(model string) string {
+		return fmt.Sprintf(`{"model":%q,"stream":%v,"system":"You are helpful.","messages":[%s],"temperature":0.7,"max_tokens":256}`, model, stream, turns)
+	}
+}
+
+func toolResponses(model string) string {
+	return fmt.Sprintf(`{"model":%q,"stream":true,"store":false,"input":"Say it again.",`+
+		`"tools":[{"type":"mcp","server_label":"bench","server_url":"fairlead/mcp/bench","require_approval":"never"}]}`, model)
+}
+
+func toolMessages(model string) string {
+	return fmt.Sprintf(`{"model":%q,"stream":true,"max_tokens":256,"messages":[{"role":"user","content":"Say it again."}],`+
+		`"tools":[{"type":"mcp","server_label":"bench","server_url":"fairlead/mcp/bench","require_approval":"never"}]}`, model)
 }
 
 func toolChat(model string) string {

@@ -100,8 +100,22 @@ func (b *bench) floors(out io.Writer) bool {
 		check("most resident memory", fmt.Sprintf("%.1f MB", float64(kib)/1024), kib > maxMemory, "≤ 40 MB")
 	}
 	b.toolRound(w)
+	b.dialects(w)
 	_ = w.Flush()
 	return held
+}
+
+// dialects tells what the other dialects cost: a reply that is translated against one that is relayed, a tool round against
+// one in a chat.
+func (b *bench) dialects(w io.Writer) {
+	for _, c := range b.cases {
+		if c.likeWire == "" {
+			continue
+		}
+		if r, ok := against(b.seen[c.name+"/fairlead"], b.seen[c.likeWire+"/fairlead"]); ok {
+			fmt.Fprintf(w, "%s: %s\t%s × the gateway's own %s in chat\t\t\n", c.name, c.what, r, c.likeWire)
+		}
+	}
 }
 
 // toolRound compares a round with its hops, each relayed by nginx, and each called directly.
