@@ -65,11 +65,12 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 		return nil, err
 	}
 	obs.From(ctx).Provider = target.Provider
-	p.bind(c, req)
+	req.Principal = c.Identity.Name
 	entries, byKey := p.entries(c, req)
 	if len(entries) == 0 {
 		return model, p.direct(ctx, d, &target, req)
 	}
+	p.bind(req)
 	if err := decode(ctx, d, &target, req); err != nil {
 		return nil, err
 	}
@@ -88,9 +89,8 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 	return &agent.Loop{Model: rounds(model), Tools: box, Errors: box.Errors(), Limits: p.Limits, Keeper: p.Keeper, Principal: req.Principal, Log: p.Log}, nil
 }
 
-// bind says whose request it is, and gives it what is kept for them.
-func (p *Planner) bind(c Caller, req *llm.Request) {
-	req.Principal = c.Identity.Name
+// bind gives a request what is kept for its principal.
+func (p *Planner) bind(req *llm.Request) {
 	if p.Kept != nil {
 		req.Replies, req.Approvals = p.Kept(req.Principal)
 	}
@@ -103,6 +103,7 @@ func (p *Planner) direct(ctx context.Context, d Decoder, t *Target, req *llm.Req
 	if req.Opaque || req.Mock != nil && !kept {
 		return p.restore(ctx, d, t, req)
 	}
+	p.bind(req)
 	if err := decode(ctx, d, t, req); err != nil {
 		return err
 	}
