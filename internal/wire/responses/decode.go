@@ -23,19 +23,18 @@ func (Door) DecodeAll(ctx context.Context, req *llm.Request) error {
 	if err != nil {
 		return err
 	}
-	body := env.talk.body
+	t := env.talk
 	req.Params.Left = nil
-	if err := readAllParams(body, &req.Params); err != nil {
+	if err := readAllParams(t.body, &req.Params); err != nil {
 		return err
 	}
-	own := toolTable(jsonedit.Get(body, "tools"))
-	if req.Tools, err = readAllTools(jsonedit.Get(body, "tools"), own, &req.Params); err != nil {
+	if req.Tools, err = readAllTools(t, &req.Params); err != nil {
 		return err
 	}
-	if err := readChoice(jsonedit.Get(body, "tool_choice"), own, &req.Params); err != nil {
+	if err := readChoice(t.value("tool_choice"), t.tools, &req.Params); err != nil {
 		return err
 	}
-	req.Messages, err = readMessages(env.talk, own, jsonedit.Get(body, "instructions"))
+	req.Messages, err = readMessages(t)
 	return err
 }
 
@@ -48,7 +47,7 @@ func decode(ctx context.Context, req *llm.Request, cross bool) (*envelope, error
 			return nil, err
 		}
 	}
-	req.Tools = readTools(toolTable(env.value(req.Raw.Bytes, "tools")))
+	req.Tools = readTools(env.talk.tools)
 	if err := readParams(env, req.Raw.Bytes, &req.Params); err != nil {
 		return nil, err
 	}

@@ -24,9 +24,9 @@ type speaker struct {
 }
 
 // readMessages reads a conversation. Instructions come first, as a system message.
-func readMessages(t *talk, own []ownTool, instructions []byte) ([]llm.Message, error) {
-	s := &speaker{own: own, out: []llm.Message{}, outputs: map[string]*llm.Result{}, called: map[string]bool{}}
-	text, err := optional(instructions, "instructions")
+func readMessages(t *talk) ([]llm.Message, error) {
+	s := &speaker{own: t.tools, out: []llm.Message{}, outputs: map[string]*llm.Result{}, called: map[string]bool{}}
+	text, err := optional(t.value("instructions"), "instructions")
 	if err != nil {
 		return nil, err
 	}

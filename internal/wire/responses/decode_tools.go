@@ -16,9 +16,9 @@ const customMark = `"type":"custom"`
 
 // readAllTools returns the client's own tools whole. Tools that a provider would run are named in p.Left, but for web_search,
 // which clients send without being asked to: without it the model answers from what it knows.
-func readAllTools(tools []byte, own []ownTool, p *llm.Params) ([]llm.Tool, error) {
+func readAllTools(talk *talk, p *llm.Params) ([]llm.Tool, error) {
 	i := -1
-	for t := range jsonedit.Elements(tools) {
+	for t := range jsonedit.Elements(talk.value("tools")) {
 		i++
 		switch kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type")); kind {
 		case "function", "custom":
@@ -35,9 +35,9 @@ func readAllTools(tools []byte, own []ownTool, p *llm.Params) ([]llm.Tool, error
 			p.Left = append(p.Left, at("tools", i)+" ("+kind+")")
 		}
 	}
-	out := make([]llm.Tool, 0, len(own))
-	for i := range own {
-		t, err := readTool(&own[i])
+	out := make([]llm.Tool, 0, len(talk.tools))
+	for i := range talk.tools {
+		t, err := readTool(&talk.tools[i])
 		if err != nil {
 			return nil, err
 		}

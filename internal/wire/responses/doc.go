@@ -34,6 +34,7 @@
 //
 //   - store is true unless the request says otherwise; the response says whether it was kept. A reply that was broken off after it
 //     began is kept as failed or cancelled, with what it has.
+//   - A reply that goes on from a provider's own response is not kept: nobody could go on from it here.
 //   - conversation objects are not kept here: a request that names one can only be relayed.
 //   - Entries with connector_id or tunnel_id, and the MCP items that come of them, are left to a Responses provider.
 //   - defer_loading: true is refused: all tools of a server are offered at once. allowed_callers must have "direct" in it.

@@ -30,6 +30,8 @@ const maxTalk = 64 << 20
 // talk is the conversation of a request, with what it refers to in its place.
 type talk struct {
 	body   []byte          // the request as the client sent it
+	obj    jsonedit.Object // where its members stand
+	tools  []ownTool       // the client's own tools
 	said   []said          // all of the conversation, for the model
 	own    []said          // what the client said in this request
 	listed map[string]bool // labels whose tools are listed in the context already
@@ -37,6 +39,9 @@ type talk struct {
 	others bool            // the request has MCP entries that the provider serves
 	cross  bool            // it has been checked for targets of other wires
 }
+
+// value returns the value of a policy key in the body, or nil.
+func (t *talk) value(key string) []byte { return t.obj.Value(key).Of(t.body) }
 
 // said is one item of a conversation.
 type said struct {
@@ -89,11 +94,12 @@ func (s *said) byModel() bool {
 // converse reads the conversation of a request. With cross, it is for a target of another wire, which can make nothing of
 // what a provider keeps.
 func converse(ctx context.Context, req *llm.Request, env *envelope, cross bool) (*talk, error) {
-	t := &talk{body: req.Raw.Bytes, listed: map[string]bool{}}
+	t := &talk{body: req.Raw.Bytes, obj: env.obj, listed: map[string]bool{}}
 	var err error
 	if _, t.others, err = readEntries(env.value(t.body, "tools")); err != nil {
 		return nil, err
 	}
+	t.tools = toolTable(env.value(t.body, "tools"))
 	if !jsonedit.IsNull(env.value(t.body, "conversation")) {
 		return nil, fault.Invalidf("conversation", "conversation names an object that a provider keeps, and this gateway keeps none: send previous_response_id, or the conversation itself as input")
 	}

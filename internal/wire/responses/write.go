@@ -22,21 +22,21 @@ const (
 // writer makes one response of a reply's events. A plain reply is a short stream: the same items come to be, and only the
 // events that would tell of them are left out.
 type writer struct {
-	door    Door
-	req     *llm.Request
-	talk    *talk     // nil: the request was not decoded
-	tools   []ownTool // the client's own
-	s       *stream   // nil: not streamed
-	echo    []byte    // what the response shows of its request
-	id      string
-	model   string
-	created int64
-	status  string
-	reason  string // of an incomplete response
-	failure *fault.Error
-	stores  bool // the response is kept, and says so
-	begun   bool // the response has been told of
-	input   []byte
+	door     Door
+	req      *llm.Request
+	talk     *talk
+	s        *stream // nil: not streamed
+	echo     []byte  // what the response shows of its request
+	id       string
+	model    string
+	created  int64
+	previous string // the response that this one goes on from
+	status   string
+	reason   string // of an incomplete response
+	failure  *fault.Error
+	stores   bool // the response is kept, and says so
+	begun    bool // the response has been told of
+	input    []byte
 
 	out     []*output
 	open    *output            // a message or a reasoning that goes on
@@ -92,16 +92,20 @@ func (d Door) WriteReply(w http.ResponseWriter, req *llm.Request, reply iter.Seq
 
 func (d Door) writer(req *llm.Request) *writer {
 	env := indexOf(req)
-	body := req.Raw.Bytes
-	if env.talk != nil {
-		body = env.talk.body
+	t := env.talk
+	if t == nil { // nobody had to look inside
+		t = &talk{body: req.Raw.Bytes, obj: env.obj, tools: toolTable(env.value(req.Raw.Bytes, "tools"))}
+		_ = t.input(context.Background(), req, t.value("input"), false)
 	}
-	w := &writer{door: d, req: req, talk: env.talk, status: statusInProgress, model: req.Model, calls: map[int]*output{}, running: map[string]*output{}}
-	w.tools = toolTable(jsonedit.Get(body, "tools"))
-	w.echo = appendEcho(nil, body)
+	w := &writer{door: d, req: req, talk: t, status: statusInProgress, model: req.Model, calls: map[int]*output{}, running: map[string]*output{}}
+	w.echo = appendEcho(nil, t.body)
 	w.id, w.created = "resp"+ownMark+d.newID(), d.clock().Unix()
-	store, err := boolean(jsonedit.Get(body, "store"), "store", true)
+	store, err := boolean(t.value("store"), "store", true)
 	w.stores = req.Replies != nil && store && err == nil && req.Raw.Wire == Name
+	w.previous, _ = jsonedit.Unquote(t.value("previous_response_id"))
+	if w.previous != "" && !isOwn(w.previous) {
+		w.stores = false // nobody could go on from it: what it goes on from is a provider's
+	}
 	return w
 }
 
@@ -297,10 +301,7 @@ func (w *writer) save() error {
 	if w.input == nil {
 		w.input = w.ownInput()
 	}
-	r := llm.Reply{ID: w.id, Model: w.model, Status: w.status, Input: w.input, Items: w.items(nil), Body: w.response(nil)}
-	if w.talk != nil {
-		r.Previous, _ = jsonedit.Unquote(jsonedit.Get(w.talk.body, "previous_response_id"))
-	}
+	r := llm.Reply{ID: w.id, Previous: w.previous, Model: w.model, Status: w.status, Input: w.input, Items: w.items(nil), Body: w.response(nil)}
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()
 	err := w.req.Replies.Save(ctx, r)
@@ -315,7 +316,7 @@ func (w *writer) save() error {
 
 // ownInput is what the client said in this request as an array of items, each with an id.
 func (w *writer) ownInput() []byte {
-	own := w.own()
+	own := w.talk.own
 	b := []byte{'['}
 	for i := range own {
 		it := &own[i]
@@ -341,18 +342,6 @@ func (w *writer) ownInput() []byte {
 		b = append(b, '}')
 	}
 	return append(b, ']')
-}
-
-// own are the items of this request. One that was not decoded refers to nothing, so that its items are those of its body.
-func (w *writer) own() []said {
-	t := w.talk
-	if t == nil {
-		t = &talk{}
-		if t.input(context.Background(), w.req, indexOf(w.req).value(w.req.Raw.Bytes, "input"), false) != nil {
-			return nil
-		}
-	}
-	return t.own
 }
 
 // prefixOf is what ids of a kind of item begin with.

@@ -264,7 +264,7 @@ func (w *writer) newCall(ev *llm.Event) *output {
 			o.members = appendLine(o.members, v)
 		}
 	}
-	if t := offeredTool(w.tools, o.call.Name); t != nil && !custom && len(o.members) == 0 && w.talk != nil && w.talk.cross {
+	if t := offeredTool(w.talk.tools, o.call.Name); t != nil && !custom && len(o.members) == 0 && w.talk.cross {
 		o.call.Name = t.name
 		if o.wrapped = t.kind == "custom"; o.wrapped {
 			o.kind = kindCustom

@@ -120,7 +120,7 @@ func (w *writer) listings() []*listing {
 	}
 	shown := out[:0]
 	for _, l := range out {
-		if w.talk == nil || !w.talk.listed[l.label] || l.why != "" {
+		if !w.talk.listed[l.label] || l.why != "" {
 			shown = append(shown, l)
 		}
 	}

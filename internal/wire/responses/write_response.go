@@ -35,21 +35,27 @@ var echoed = []struct{ name, absent string }{
 // appendEcho appends the members of a response that come from its request, each with a comma before it. They stand as the
 // client wrote them, but for what nobody else is to see: credentials of MCP servers.
 func appendEcho(dst, body []byte) []byte {
+	said := make(map[string][]byte, 32)
+	for key, v := range jsonedit.Members(body) {
+		if _, twice := said[string(key)]; !twice && !jsonedit.IsNull(v) {
+			said[string(key)] = v
+		}
+	}
 	for _, m := range echoed {
 		dst = append(append(append(dst, `,"`...), m.name...), `":`...)
-		if v := jsonedit.Get(body, m.name); !jsonedit.IsNull(v) {
+		if v := said[m.name]; v != nil {
 			dst = appendLine(dst, v)
 		} else {
 			dst = append(dst, m.absent...)
 		}
 	}
 	dst = append(dst, `,"text":`...)
-	dst = appendWith(dst, jsonedit.Get(body, "text"), "format", `{"type":"text"}`)
+	dst = appendWith(dst, said["text"], "format", `{"type":"text"}`)
 	dst = append(dst, `,"reasoning":`...)
-	dst = appendWith(dst, jsonedit.Get(body, "reasoning"), "effort", "null", "summary", "null")
+	dst = appendWith(dst, said["reasoning"], "effort", "null", "summary", "null")
 	dst = append(dst, `,"tools":[`...)
 	n := 0
-	for t := range jsonedit.Elements(jsonedit.Get(body, "tools")) {
+	for t := range jsonedit.Elements(said["tools"]) {
 		dst = appendEchoedTool(comma(dst, n), t)
 		n++
 	}
