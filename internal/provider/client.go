@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -23,13 +24,17 @@ import (
 
 // Config is what a Client is made of.
 type Config struct {
-	Name      string            // the provider's name: in errors, logs and labels
-	BaseURL   string            // as the vendor's own SDK takes it; may carry a query, which every request then has
-	Key       secret.String     // empty: none is sent
-	Auth      string            // the header that carries the key; empty: Authorization with the scheme Bearer
-	Headers   map[string]string // sent with every request; they win over the client's own
-	Defaults  map[string]string // sent unless Headers or the client's own request have one of that name
-	Wire      wire.Upstream
+	Name     string            // the provider's name: in errors, logs and labels
+	BaseURL  string            // as the vendor's own SDK takes it; may carry a query, which every request then has
+	Key      secret.String     // empty: none is sent
+	Auth     string            // the header that carries the key; empty: Authorization with the scheme Bearer
+	Headers  map[string]string // sent with every request; they win over the client's own
+	Defaults map[string]string // sent unless Headers or the client's own request have one of that name
+	Wire     wire.Upstream
+	// Sign puts credentials that are made for each request into its headers, after all others; body is what is sent. It may
+	// wait for them, as long as the request's context lasts. Its error goes to the client if it is a *fault.Error, and else
+	// says that there are no credentials. Nil for none.
+	Sign      func(r *http.Request, body []byte) error
 	Transport http.RoundTripper
 	Timeouts  Timeouts
 	MaxReply  int64  // bytes of a reply that is no stream; 0: 64 MiB
@@ -46,6 +51,8 @@ const (
 type Client struct {
 	name      string
 	wire      wire.Upstream
+	paths     wire.Pather // the wire, if its paths depend on the request
+	sign      func(r *http.Request, body []byte) error
 	transport http.RoundTripper
 	timeouts  Timeouts
 	maxReply  int64
@@ -63,7 +70,12 @@ func New(c Config) (*Client, error) {
 	if c.Wire == nil || c.Transport == nil {
 		return nil, errors.New("provider: a wire and a transport are needed")
 	}
-	u, err := endpoint(c.BaseURL, c.Wire.Path())
+	path := c.Wire.Path()
+	paths, _ := c.Wire.(wire.Pather)
+	if paths != nil {
+		path = "" // the request says it
+	}
+	u, err := endpoint(c.BaseURL, path)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +87,7 @@ func New(c Config) (*Client, error) {
 		c.MaxReply = maxReply
 	}
 	cl := &Client{
-		name: c.Name, wire: c.Wire, transport: c.Transport, timeouts: c.Timeouts, maxReply: c.MaxReply,
+		name: c.Name, wire: c.Wire, paths: paths, sign: c.Sign, transport: c.Transport, timeouts: c.Timeouts, maxReply: c.MaxReply,
 		post:  http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 		plain: h, stream: maps.Clone(h), fixed: fixed(c, h), scrub: scrubber(c),
 	}
@@ -121,7 +133,11 @@ func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.
 	}
 	w.start(ctx, c.timeouts)
 	defer w.stop()
-	resp, err := c.transport.RoundTrip(c.request(w.ctx, req, p))
+	hr, err := c.request(w.ctx, req, p)
+	if err != nil {
+		return c.unsigned(ctx, w, err)
+	}
+	resp, err := c.transport.RoundTrip(hr)
 	if err != nil {
 		return c.broken(ctx, w, err)
 	}
@@ -151,14 +167,17 @@ func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.
 	return nil
 }
 
-// request is the request that is sent: a copy of the prepared one.
-func (c *Client) request(ctx context.Context, req *llm.Request, p *payload) *http.Request {
+// request is the request that is sent: a copy of the prepared one. An error is one of Sign.
+func (c *Client) request(ctx context.Context, req *llm.Request, p *payload) (*http.Request, error) {
 	r := c.post.WithContext(ctx)
 	r.Header = c.plain
 	if req.Stream {
 		r.Header = c.stream
 	}
-	if req.Op != "" {
+	switch {
+	case c.paths != nil:
+		r.URL = below(r.URL, c.paths.PathFor(req))
+	case req.Op != "":
 		r.URL = r.URL.JoinPath(req.Op)
 	}
 	if len(req.Headers) > 0 && req.Raw.Wire == c.wire.Name() {
@@ -170,8 +189,28 @@ func (c *Client) request(ctx context.Context, req *llm.Request, p *payload) *htt
 		call.Headers(func(name, value string) { h[name] = []string{value} })
 		r.Header = h
 	}
+	if c.sign != nil {
+		r.Header = r.Header.Clone()
+		r.ContentLength = int64(len(p.data))
+		if err := c.sign(r, p.data); err != nil {
+			return nil, err
+		}
+	}
 	r.Body, r.ContentLength, r.GetBody = p.open(), int64(len(p.data)), p.again
-	return r
+	return r, nil
+}
+
+// below returns the URL of a path, which may end in a query, below base.
+func below(base *url.URL, path string) *url.URL {
+	path, query, _ := strings.Cut(path, "?")
+	u := base.JoinPath(path)
+	if query != "" && u.RawQuery != "" {
+		query = u.RawQuery + "&" + query
+	}
+	if query != "" {
+		u.RawQuery = query
+	}
+	return u
 }
 
 // withOwn returns h with those headers of the client's request that nothing forbids.

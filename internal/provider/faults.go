@@ -91,6 +91,14 @@ func (c *Client) broken(ctx context.Context, w *watchdog, err error) *fault.Erro
 	return c.fault(fault.Upstream, codeUpstream, "broke off before its reply began", err)
 }
 
+// unsigned is the error of a request for which there are no credentials.
+func (c *Client) unsigned(ctx context.Context, w *watchdog, err error) *fault.Error {
+	if f := c.ended(ctx, w); f != nil {
+		return f
+	}
+	return c.failure(err, "cannot be asked: the gateway has no credentials for it that hold")
+}
+
 // isOp reports whether err came from a connection, or from making one.
 func isOp(err error) bool {
 	_, ok := errors.AsType[*net.OpError](err)

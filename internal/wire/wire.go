@@ -78,6 +78,14 @@ type Upstream interface {
 	ReadError(status int, body []byte) error
 }
 
+// Pather is an Upstream whose requests go to a path that depends on them: the model is a part of it, or whether the reply is
+// streamed.
+type Pather interface {
+	Upstream
+	// PathFor is where req goes, below the provider's base URL, escaped and with llm.Request.Op in it. It may end in a query.
+	PathFor(req *llm.Request) string
+}
+
 // Quirks are the ways in which a provider departs from its wire. The zero value is the wire as its owner documents it.
 // They are data of the provider table (provider/compat); the wire's codec obeys them.
 type Quirks struct {
