@@ -67,7 +67,6 @@ type messagesPlayer struct {
 	kind    pieceKind // of the open block
 	index   int       // the open block, -1 before the first
 	open    bool
-	args    bool // the open call has arguments
 	thought strings.Builder
 	signed  string // the last thought
 }

@@ -126,6 +126,13 @@ func (m *messagesRequest) checkThinking() *refusal {
 		return refusef("thinking", "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
 	case t.Type == "enabled" && t.Budget >= m.max:
 		return refusef("max_tokens", "`max_tokens` must be greater than `thinking.budget_tokens`.")
+	}
+	return m.checkBeside()
+}
+
+// checkBeside refuses what cannot be said beside thinking.
+func (m *messagesRequest) checkBeside() *refusal {
+	switch {
 	case len(m.b.Temperature) > 0 && string(m.b.Temperature) != "1" && string(m.b.Temperature) != "1.0":
 		return refusef("temperature", "`temperature` may only be set to 1 when thinking is enabled.")
 	case len(m.b.TopK) > 0:

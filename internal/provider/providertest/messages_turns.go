@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,18 +107,7 @@ func (m *messagesRequest) checkTurns() *refusal {
 	seen := map[string]bool{}
 	var open []string
 	for i, t := range m.turns {
-		switch {
-		case i == 0 && t.role != "user":
-			return refusef("messages", "messages: first message must use the \"user\" role")
-		case i > 0 && m.turns[i-1].role == t.role:
-			return refusef("messages", "messages: roles must alternate between \"user\" and \"assistant\", but found multiple \"%s\" roles in a row", t.role)
-		case len(t.blocks) == 0 && (t.role == "user" || i < len(m.turns)-1):
-			return refusef("messages", "messages.%d: all messages must have non-empty content except for the optional final assistant message", i)
-		}
-		if bad := t.checkBlocks(i); bad != nil {
-			return bad
-		}
-		if bad := t.checkAnswers(i, open); bad != nil {
+		if bad := cmp.Or(m.checkPlace(i), t.checkBlocks(i), t.checkAnswers(i, open)); bad != nil {
 			return bad
 		}
 		open = nil
@@ -140,6 +130,20 @@ func (m *messagesRequest) checkTurns() *refusal {
 	}
 	if len(seen) > 0 && len(m.Tools) == 0 {
 		return refusef("tools", "Requests which include `tool_use` or `tool_result` blocks must define tools")
+	}
+	return nil
+}
+
+// checkPlace holds a turn against its place in the conversation.
+func (m *messagesRequest) checkPlace(i int) *refusal {
+	t := &m.turns[i]
+	switch {
+	case i == 0 && t.role != "user":
+		return refusef("messages", "messages: first message must use the \"user\" role")
+	case i > 0 && m.turns[i-1].role == t.role:
+		return refusef("messages", "messages: roles must alternate between \"user\" and \"assistant\", but found multiple \"%s\" roles in a row", t.role)
+	case len(t.blocks) == 0 && (t.role == "user" || i < len(m.turns)-1):
+		return refusef("messages", "messages.%d: all messages must have non-empty content except for the optional final assistant message", i)
 	}
 	return nil
 }

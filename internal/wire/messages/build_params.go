@@ -64,29 +64,15 @@ type thinking struct {
 // thinking decides how reasoning is asked for. It is not asked for where the API would refuse it: together with a forced
 // call, and, by a budget, in the middle of a turn whose earlier reasoning is not at hand.
 func (b *builder) thinking(ms []llm.Message) error {
-	p := &b.req.Params
-	t := thinking{budget: p.ThinkTokens}
-	switch {
-	case t.budget > 0:
-		t.form = "budget"
-	case p.Effort == "none" && b.limits.reason == "adaptive":
-		b.think.form = "off"
-		return nil
-	case p.Effort == "" || p.Effort == "none":
-		return nil
-	case b.limits.reason == "":
-		return unsaid("reasoning_effort", "reasoning_effort cannot be said for this model")
-	case efforts[p.Effort] == "":
-		return unsaid("reasoning_effort", "the reasoning_effort "+strconv.Quote(p.Effort)+" cannot be said")
-	default:
-		t.form, t.effort, t.budget = b.limits.reason, efforts[p.Effort], budgets[p.Effort]
-		if p.MaxOutput > 0 {
-			t.budget = min(t.budget, p.MaxOutput/2)
-		}
+	t, err := b.wished()
+	if err != nil || t.form == "" || t.form == "off" {
+		b.think = t
+		return err
 	}
 	if b.forced() || t.form == "budget" && (t.budget < minBudget || continued(ms)) {
 		return nil
 	}
+	p := &b.req.Params
 	if asks(p.Temperature) && strings.Trim(string(p.Temperature), "0.") != "1" {
 		return unsaid("temperature", "temperature cannot be said together with reasoning")
 	}
@@ -95,6 +81,28 @@ func (b *builder) thinking(ms []llm.Message) error {
 	}
 	b.think = t
 	return nil
+}
+
+// wished is how reasoning is asked for by the request alone.
+func (b *builder) wished() (thinking, error) {
+	p := &b.req.Params
+	switch {
+	case p.ThinkTokens > 0:
+		return thinking{form: "budget", budget: p.ThinkTokens}, nil
+	case p.Effort == "none" && b.limits.reason == "adaptive":
+		return thinking{form: "off"}, nil
+	case p.Effort == "" || p.Effort == "none":
+		return thinking{}, nil
+	case b.limits.reason == "":
+		return thinking{}, unsaid("reasoning_effort", "reasoning_effort cannot be said for this model")
+	case efforts[p.Effort] == "":
+		return thinking{}, unsaid("reasoning_effort", "the reasoning_effort "+strconv.Quote(p.Effort)+" cannot be said")
+	}
+	t := thinking{form: b.limits.reason, effort: efforts[p.Effort], budget: budgets[p.Effort]}
+	if p.MaxOutput > 0 {
+		t.budget = min(t.budget, p.MaxOutput/2)
+	}
+	return t, nil
 }
 
 // continued reports whether the conversation goes on in the middle of a turn of the model whose reasoning, if there was any,

@@ -55,8 +55,14 @@ func TestBuildConversation(t *testing.T) {
 		{
 			"pictures and documents",
 			[]llm.Message{{Role: user, Parts: []llm.Part{
-				{Kind: "text", Text: "see"}, {Kind: "image", MediaType: "image/webp", Data: "AAAA"}, {Kind: "image", URI: "https://h.example/a.png"}, {Kind: "image", URI: "data:image/gif;base64,BBBB"},
-				{Kind: "file", Name: "a.pdf", MediaType: "application/pdf", Data: "CCCC"}, {Kind: "file", URI: "https://h.example/a.pdf"}, {Kind: "file", Name: "a.txt", MediaType: "text/plain; charset=utf-8", Data: "w6k="}, {Kind: "link", URI: "https://h.example"},
+				{Kind: "text", Text: "see"},
+				{Kind: "image", MediaType: "image/webp", Data: "AAAA"},
+				{Kind: "image", URI: "https://h.example/a.png"},
+				{Kind: "image", URI: "data:image/gif;base64,BBBB"},
+				{Kind: "file", Name: "a.pdf", MediaType: "application/pdf", Data: "CCCC"},
+				{Kind: "file", URI: "https://h.example/a.pdf"},
+				{Kind: "file", Name: "a.txt", MediaType: "text/plain; charset=utf-8", Data: "w6k="},
+				{Kind: "link", URI: "https://h.example"},
 			}}},
 			`,"messages":[` + says("user", text("see"), `{"type":"image","source":{"type":"base64","media_type":"image/webp","data":"AAAA"}}`, `{"type":"image","source":{"type":"url","url":"https://h.example/a.png"}}`,
 				`{"type":"image","source":{"type":"base64","media_type":"image/gif","data":"BBBB"}}`, `{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"CCCC"},"title":"a.pdf"}`,

@@ -53,18 +53,3 @@ func withoutConnector(betas string) string {
 	}
 	return strings.Join(keep, ",")
 }
-
-// hasBeta reports whether the client's request names a beta.
-func hasBeta(headers []llm.Header, name string) bool {
-	for _, h := range headers {
-		if !strings.EqualFold(h.Name, betaHeader) {
-			continue
-		}
-		for b := range strings.SplitSeq(h.Value, ",") {
-			if strings.TrimSpace(b) == name {
-				return true
-			}
-		}
-	}
-	return false
-}

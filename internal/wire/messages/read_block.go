@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
@@ -29,8 +30,8 @@ type grown struct {
 
 // opened returns the open block with that index, or nil.
 func (r *reader) opened(index int64) *block {
-	for i := len(r.blocks) - 1; i >= 0; i-- {
-		if b := r.blocks[i]; b.open && b.index == index {
+	for _, b := range slices.Backward(r.blocks) {
+		if b.open && b.index == index {
 			return b
 		}
 	}

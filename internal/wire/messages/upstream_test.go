@@ -168,7 +168,7 @@ func TestRelayedErrors(t *testing.T) {
 		for _, err := range upstream(t, wire.Quirks{}).ReadReply(&llm.Request{Opaque: true}, "text/event-stream", wiretest.Pieces([]byte(tt.body), 30, 1, tt.end)) {
 			last = err
 		}
-		if last == nil || fault.From(last).Told != tt.told || tt.end != io.EOF && !errors.Is(last, tt.end) {
+		if last == nil || fault.From(last).Told != tt.told || !errors.Is(tt.end, io.EOF) && !errors.Is(last, tt.end) {
 			t.Errorf("%v: %+v", tt, last)
 		}
 	}
