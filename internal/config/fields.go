@@ -52,7 +52,7 @@ func modelFields(m *Model) []field {
 // placeFields are the keys that say where a model runs. Which of them must be there, check knows.
 func placeFields(p *Place) []field {
 	return []field{
-		{name: "provider", to: text{&p.Provider, plainName}, doc: "A provider that the gateway knows, such as openai."},
+		{name: "provider", to: text{&p.Provider, plainName}, doc: "A provider that the gateway knows, such as openai or anthropic."},
 		{name: "model", to: text{&p.Model, modelName}, doc: "The provider's name for the model; by default the same name."},
 		{name: "api_key", to: hidden{func(s string) { p.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
 		{name: "base_url", to: address{&p.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
