@@ -104,6 +104,11 @@ func (it *responsesItem) check(at string) *refusal {
 			return refusef(at+"."+name, "Unknown parameter: '%s.%s'.", at, name)
 		}
 	}
+	return it.checkType(at)
+}
+
+// checkType looks at what an item of its type must have.
+func (it *responsesItem) checkType(at string) *refusal {
 	switch it.Type {
 	case "message":
 		return it.checkMessage(at)

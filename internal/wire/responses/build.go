@@ -13,7 +13,7 @@ import (
 // build appends a body made of the decoded fields: for a request that came over another wire or was made in process. The
 // provider is asked to keep nothing, so its reasoning travels encrypted.
 func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
-	if err := sayable(&req.Params); err != nil {
+	if err := u.sayable(&req.Params); err != nil {
 		return dst, err
 	}
 	model := cmp.Or(u.q.Model, req.Model)
@@ -47,13 +47,13 @@ func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 
 // sayable refuses what changes an answer and has no word in this wire. A seed is left out: providers do not promise what it
 // asks for.
-func sayable(p *llm.Params) error {
+func (u *Upstream) sayable(p *llm.Params) error {
 	for _, x := range []struct {
 		name string
 		said bool
 	}{
 		{"stop", len(p.Stop) > 0},
-		{"top_k", len(p.TopK) > 0},
+		{"top_k", len(p.TopK) > 0 && !u.q.TopK},
 		{"frequency_penalty", number(p.FrequencyPenalty)},
 		{"presence_penalty", number(p.PresencePenalty)},
 	} {
@@ -136,6 +136,7 @@ func buildParams(b []byte, p *llm.Params) []byte {
 	}{
 		{"temperature", p.Temperature},
 		{"top_p", p.TopP},
+		{"top_k", p.TopK},
 		{"top_logprobs", p.TopLogprobs},
 	} {
 		if len(n.value) > 0 {

@@ -61,13 +61,12 @@ func (w *watcher) frame(b []byte) {
 func lastType(frame []byte) string {
 	if line, ok := bytes.CutPrefix(frame, []byte("event:")); ok {
 		line, _, _ = bytes.Cut(line, []byte{'\n'})
-		return ends(string(bytes.TrimSpace(line)))
+		return lastEvent(bytes.TrimSpace(line))
 	}
 	const reach = 96
 	for _, at := range [...][]byte{frame[:min(reach, len(frame))], frame[max(0, len(frame)-reach):]} {
 		for v := range wire.LastMembers(at, `"type"`) {
-			s, _ := jsonedit.Unquote(jsonedit.Get(v))
-			if s = ends(s); s != "" {
+			if s := lastEvent(bytes.Trim(jsonedit.Get(v), `"`)); s != "" {
 				return s
 			}
 		}
@@ -75,11 +74,15 @@ func lastType(frame []byte) string {
 	return ""
 }
 
-// ends returns name if an event of that type is a reply's last.
-func ends(name string) string {
-	switch name {
-	case "response.completed", "response.incomplete", "response.failed", "response.cancelled", "error":
-		return name
+// lastEvents are the types of the events that end a reply.
+var lastEvents = [...]string{"response.completed", "response.incomplete", "response.failed", "response.cancelled", "error"}
+
+// lastEvent returns name if it is one of lastEvents, else "".
+func lastEvent(name []byte) string {
+	for _, s := range lastEvents {
+		if string(name) == s {
+			return s
+		}
 	}
 	return ""
 }

@@ -23,8 +23,8 @@ type Upstream struct {
 
 var _ wire.Upstream = (*Upstream)(nil)
 
-// NewUpstream returns the codec for a provider with these quirks. It obeys Model, DropParams and RenameParams; the others are
-// about chat completions.
+// NewUpstream returns the codec for a provider with these quirks. It obeys Model, DropParams, RenameParams and TopK; the
+// others are about chat completions.
 func NewUpstream(q wire.Quirks) (*Upstream, error) {
 	params, err := wire.NewParams(&q)
 	if err != nil {
