@@ -83,7 +83,7 @@ func (a *App) Apply(cfg *config.Config) error {
 		Targets: targets, Servers: a.servers, External: cfg.ExternalMCP.Allow, Keeper: a.kept, Kept: a.keptFor, Mocks: cfg.Mocks, Log: a.log,
 		Limits: agent.Limits{Rounds: cfg.Limits.Rounds, Calls: cfg.Limits.Calls, Concurrent: cfg.Limits.ConcurrentCalls, Wall: cfg.Limits.WallTime},
 	}
-	doors := wireall.Doors(cfg.Timeouts.KeepAlive)
+	doors := wireall.Doors(cfg.Timeouts.KeepAlive, a.log)
 	front := &api.API{
 		Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen),
 		Kept: a.kept, Background: a.later, KeepAlive: cfg.Timeouts.KeepAlive,

@@ -3,6 +3,7 @@ package all
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/wire"
@@ -11,11 +12,12 @@ import (
 	"github.com/fairlead/fairlead/internal/wire/responses"
 )
 
-// Doors returns the wires that clients may speak. A stream that is silent for keepAlive gets a comment.
-func Doors(keepAlive time.Duration) []wire.Door {
+// Doors returns the wires that clients may speak. A stream that is silent for keepAlive gets a comment. What goes wrong beside a
+// reply is told in log.
+func Doors(keepAlive time.Duration, log *slog.Logger) []wire.Door {
 	return []wire.Door{
 		chat.Door{KeepAlive: keepAlive},
-		responses.Door{KeepAlive: keepAlive},
+		responses.Door{KeepAlive: keepAlive, Log: log},
 		messages.Door{KeepAlive: keepAlive},
 	}
 }
