@@ -50,7 +50,7 @@ type snapshot struct {
 
 // Open builds a gateway of the version, with the logs, that o names. Servers that are down stop nothing: they are told of when a request needs them.
 func Open(cfg *config.Config, o Options) (*App, error) {
-	kept, err := storeall.Open(context.Background(), "", store.Options{Log: o.Log})
+	kept, err := storeall.Open(context.Background(), cfg.Store.Reveal(), store.Options{Log: o.Log})
 	if err != nil {
 		return nil, err
 	}

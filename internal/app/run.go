@@ -150,4 +150,7 @@ func (a *App) reload(o Options) {
 	if cfg.Listen != old.Listen {
 		a.log.Warn("a new listen address takes a restart", "listen", cfg.Listen)
 	}
+	if cfg.Store.Reveal() != old.Store.Reveal() {
+		a.log.Warn("a new store takes a restart")
+	}
 }
