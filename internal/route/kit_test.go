@@ -15,14 +15,15 @@ import (
 
 // place is a deployment that does what state says, at any time anew.
 type place struct {
-	mu    sync.Mutex
-	err   error         // instead of a reply
-	late  error         // after the first event
-	slow  time.Duration // until the first event or the error
-	asked []time.Time
-	reqs  []llm.Request
-	wait  int // requests that wait for their first event
-	peak  int // the most that did since the last look
+	mu     sync.Mutex
+	err    error                    // instead of a reply
+	late   error                    // after the first event
+	refuse func(*llm.Request) error // nil: err holds
+	slow   time.Duration            // until the first event or the error
+	asked  []time.Time
+	reqs   []llm.Request
+	wait   int // requests that wait for their first event
+	peak   int // the most that did since the last look
 }
 
 func (p *place) set(err error, slow time.Duration) {
@@ -48,6 +49,9 @@ func (p *place) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Ev
 		p.wait++
 		p.peak = max(p.peak, p.wait)
 		err, late, slow := p.err, p.late, p.slow
+		if p.refuse != nil {
+			err = p.refuse(req)
+		}
 		p.mu.Unlock()
 		if slow > 0 {
 			select {

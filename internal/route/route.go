@@ -107,7 +107,7 @@ func (m *Model) Wire() string { return m.wire }
 
 // Generate answers req from one of the deployments.
 func (m *Model) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Event, error] {
-	return func(yield func(llm.Event, error) bool) { m.serve(ctx, req, new(seat), yield) }
+	return func(yield func(llm.Event, error) bool) { m.serve(ctx, req, nil, yield) }
 }
 
 // Session returns the model for the rounds of one tool loop: it asks the deployment that has answered before for as long as
@@ -121,8 +121,9 @@ func (m *Model) Session() llm.Model {
 
 // seat is where the last round was answered.
 type seat struct {
-	m *Model
-	d *Deployment
+	m      *Model
+	d      *Deployment
+	opened int // so many messages of the loop go without what another deployment has sealed
 }
 
 // choose picks the deployment that w asks next and lets w through to it. nil: there is none that w may ask now. soonest is
@@ -149,6 +150,7 @@ func (m *Model) choose(w *walk, now time.Time) (d *Deployment, p pass, soonest l
 // best are the deployments that are equally good, and how willingly they are asked.
 func (m *Model) best(w *walk, now time.Time, out []*Deployment, soonest *look) (best []*Deployment, at readiness) {
 	least := math.Inf(1)
+	best = w.roomBest[:0]
 	for i := range m.o.Deployments {
 		d := &m.o.Deployments[i]
 		if slices.Contains(out, d) || w.has(d) || !w.speaks(m, d) {

@@ -220,6 +220,45 @@ func TestSessionStays(t *testing.T) {
 	}
 }
 
+// TestSealedReasoning: the deployment that a loop moves to may refuse what the first one has sealed. It is told the rest then,
+// in this round and the ones to come.
+func TestSealedReasoning(t *testing.T) {
+	var a, b place
+	m := model(route.Options{}, a.at("a", 9), b.at("b", 1))
+	s := m.Session()
+	added := []llm.Message{
+		{Role: llm.Assistant, Wire: "chat", Extra: []byte(`"reasoning":"sealed"`), Calls: []llm.Call{{ID: "1", Name: "x", Extra: []byte(`"seal":1`)}}},
+		{Role: llm.ToolRole, Result: &llm.Result{CallID: "1", Text: "r"}},
+	}
+	if err := send(t.Context(), s, &llm.Request{Model: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	a.set(dead, 0)
+	b.refuse = func(r *llm.Request) error {
+		if len(r.AddedMessages) > 0 && r.AddedMessages[0].Extra != nil {
+			return refused(400, "invalid_encrypted_content", "")
+		}
+		return nil
+	}
+	for round := range 2 {
+		call, err := told(t, s, &llm.Request{Model: "m", AddedMessages: added})
+		if err != nil || call.Deployment != "b" || call.Attempts != 3-2*round {
+			t.Errorf("round %d: %v, %+v", round+2, err, call)
+		}
+		last := b.reqs[len(b.reqs)-1].AddedMessages
+		if len(last) != len(added) || len(last[0].Calls) != 1 || last[0].Calls[0].ID != "1" || last[0].Calls[0].Extra != nil || last[1].Result.Text != "r" {
+			t.Errorf("told %+v", last)
+		}
+		added = append(added, llm.Message{Role: llm.Assistant, Wire: "chat", Extra: []byte(`"reasoning":"b's"`)})
+	}
+	if last := b.reqs[len(b.reqs)-1].AddedMessages; last[2].Extra == nil {
+		t.Error("what the deployment itself has sealed was left out")
+	}
+	if added[0].Extra == nil || added[0].Calls[0].Extra == nil {
+		t.Error("the loop's own messages were changed")
+	}
+}
+
 func TestMixedWires(t *testing.T) {
 	var a, b place
 	other := b.at("b", 1)

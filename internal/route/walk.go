@@ -35,6 +35,13 @@ type walk struct {
 	seen   []*Model
 	err    error // of the last deployment that was asked; nil before
 	verdict
+	attempt attempt
+	own     seat // of a request that is no part of a loop
+
+	// Room for what nearly every request has.
+	roomSeen [2]*Model
+	roomBest [4]*Deployment
+
 	over bool // the reply has begun, or the client has gone: nothing more is tried
 }
 
@@ -49,17 +56,23 @@ func (w *walk) speaks(m *Model, d *Deployment) bool {
 
 func (w *walk) sameWire(d *Deployment) bool { return w.req.Raw.Wire == d.Wire }
 
-// serve has one request answered, first where s says, by m or by those that m falls back on.
+// serve has one request answered, by m or by those that m falls back on; first where s says, if it is part of a loop.
 func (m *Model) serve(ctx context.Context, req *llm.Request, s *seat, yield func(llm.Event, error) bool) {
-	w := walk{req: req, seat: s, call: obs.From(ctx), yield: yield}
+	w := &walk{req: req, seat: s, call: obs.From(ctx), yield: yield}
+	w.seen = w.roomSeen[:0]
+	if s == nil {
+		w.seat = &w.own
+	} else {
+		w.req = opened(req, s.opened)
+	}
 	if m.o.Affinity != nil {
 		w.affinity = m.o.Affinity(req)
 	}
-	if s.d != nil {
-		w.backTo(ctx, m, *s)
+	if w.seat.d != nil {
+		w.backTo(ctx, m, *w.seat)
 	}
 	if !w.over {
-		m.walk(ctx, &w)
+		m.walk(ctx, w)
 	}
 	if !w.over {
 		yield(llm.Event{}, w.err)
@@ -117,7 +130,10 @@ func (m *Model) ask(ctx context.Context, w *walk) {
 	for turn := 0; ; {
 		d, p, rest := m.choose(w, time.Now())
 		if d != nil {
-			if w.try(ctx, m, d, p); w.over || !w.away {
+			if w.try(ctx, m, d, p); !w.over && w.foreign() {
+				w.retell(ctx, m, d)
+			}
+			if w.over || !w.away {
 				return
 			}
 			continue
@@ -176,6 +192,23 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// attempt is one request to one deployment.
+type attempt struct {
+	pass
+	begun, ended, failed bool
+}
+
+// done gives the deployment's place back. A reply that is neither ended nor failed was broken off by who reads it.
+func (a *attempt) done() {
+	switch {
+	case a.failed:
+	case a.ended:
+		a.succeed()
+	default:
+		a.leave()
+	}
+}
+
 // try asks one deployment. It ends with w.over, or with w.err and what it means.
 func (w *walk) try(ctx context.Context, m *Model, d *Deployment, p pass) {
 	w.call.Provider, w.call.Deployment, w.call.Dropped = d.Provider, d.Name, nil
@@ -183,43 +216,36 @@ func (w *walk) try(ctx context.Context, m *Model, d *Deployment, p pass) {
 	if len(w.req.Params.Left) > 0 && !w.sameWire(d) {
 		w.call.Dropped = w.req.Params.Left
 	}
-	begun, ended, failed := false, false, false
-	defer func() {
-		switch {
-		case failed:
-		case ended:
-			p.succeed()
-		default: // the range was broken off, or it panicked
-			p.leave()
-		}
-	}()
+	a := &w.attempt
+	*a = attempt{pass: p}
+	defer a.done()
 	for ev, err := range d.Model.Generate(ctx, w.req) {
 		if err != nil {
-			failed = true
-			w.blame(ctx, m, d, &p, err)
-			if begun {
+			a.failed = true
+			w.blame(ctx, m, d, err)
+			if a.begun {
 				w.over = true
 				w.yield(llm.Event{}, err)
 			}
 			return
 		}
-		if !begun {
-			begun, w.over = true, true
-			p.answers(time.Now())
+		if !a.begun {
+			a.begun, w.over = true, true
+			a.answers(time.Now())
 			w.seat.m, w.seat.d = m, d
 		}
-		ended = ended || ev.Kind == llm.End
+		a.ended = a.ended || ev.Kind == llm.End
 		if !w.yield(ev, nil) {
 			return
 		}
 	}
-	w.over, ended = true, true
+	w.over, a.ended = true, true
 }
 
 // blame notes what an error means for the request and for the deployment.
-func (w *walk) blame(ctx context.Context, m *Model, d *Deployment, p *pass, err error) {
+func (w *walk) blame(ctx context.Context, m *Model, d *Deployment, err error) {
 	w.err, w.verdict = err, judge(ctx, err)
-	now, f := time.Now(), fault.From(err)
+	now, f, p := time.Now(), fault.From(err), &w.attempt.pass
 	if f.Kind == fault.Invalid && m.wire == "" {
 		w.verdict = strange // another wire may have a word for it
 	}
