@@ -209,7 +209,7 @@ func (a *API) watch(call *obs.Call, reply iter.Seq2[llm.Event, error]) iter.Seq2
 		for ev, err := range reply {
 			if err != nil {
 				a.note(call, err)
-			} else if u := ev.Usage; u != nil {
+			} else if u := ev.Usage; u != nil && ev.Kind != llm.Start {
 				call.Input += u.Input + u.CacheRead + u.CacheWrite
 				call.Output += u.Output + u.Reasoning
 			}

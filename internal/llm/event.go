@@ -11,7 +11,7 @@ type Kind int
 // come first, before Start. An Opaque reply is Opaque events and one End.
 const (
 	Opaque     Kind = iota + 1 // Raw: bytes of the client's own wire; the first carries Head.ContentType
-	Start                      // Head: the reply's id and model; once a turn
+	Start                      // Head: the reply's id and model; once a turn. Usage: what of it is known already; it comes again at the end
 	Text                       // Text: the next piece of the answer
 	Thinking                   // Text: the next piece of the model's reasoning
 	ToolCall                   // Index, Call: the next piece of a call; Ours when the gateway will run it

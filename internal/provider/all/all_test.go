@@ -30,6 +30,7 @@ func TestFromEnv(t *testing.T) {
 	}{
 		{"nothing", nil, nil},
 		{"two keys", map[string]string{"OPENAI_API_KEY": "a", "GROQ_API_KEY": "b", "HOME": "/"}, map[string]string{"openai": "", "groq": ""}},
+		{"anthropic at its own address", map[string]string{"ANTHROPIC_API_KEY": "a", "ANTHROPIC_BASE_URL": "http://h"}, map[string]string{"anthropic": "http://h"}},
 		{"own address", map[string]string{"OPENAI_API_KEY": "a", "OPENAI_BASE_URL": "http://h/v1"}, map[string]string{"openai": "http://h/v1"}},
 		{"azure without its address", map[string]string{"AZURE_OPENAI_API_KEY": "a"}, nil},
 		{

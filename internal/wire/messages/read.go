@@ -159,7 +159,8 @@ func (r *reader) begin(message []byte) {
 	if r.head.ID == "" {
 		r.head.ID = "msg_" + r.u.newID()
 	}
-	r.emit(llm.Event{Kind: llm.Start, Head: &r.head, Extra: extra(llm.Extra{Top: top})})
+	r.head.Created = r.u.now().Unix()
+	r.emit(llm.Event{Kind: llm.Start, Head: &r.head, Usage: readUsage(r.usage), Extra: extra(llm.Extra{Top: top})})
 }
 
 // closes takes in why the reply ended: the delta of a message_delta, or a whole message.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"iter"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
@@ -21,6 +22,7 @@ type Upstream struct {
 	q      wire.Quirks
 	params *wire.Params
 	newID  func() string // makes up the random part of ids that a provider left out
+	now    func() time.Time
 	relay  wire.Relay
 }
 
@@ -33,7 +35,7 @@ func NewUpstream(q wire.Quirks) (*Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Upstream{q: q, params: params, newID: randomID}, nil
+	return &Upstream{q: q, params: params, newID: randomID, now: time.Now}, nil
 }
 
 // Name is the wire's name.

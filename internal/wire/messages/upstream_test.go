@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -26,6 +27,7 @@ func upstream(tb testing.TB, q wire.Quirks) *Upstream {
 		tb.Fatal(err)
 	}
 	u.newID = func() string { return "new" }
+	u.now = func() time.Time { return time.Unix(1, 0) }
 	return u
 }
 
