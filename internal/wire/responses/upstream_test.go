@@ -190,7 +190,8 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// FuzzReadReply reads cut and shuffled streams: the events obey the grammar, and a relay changes nothing.
+// FuzzReadReply reads cut and shuffled streams: the events obey the grammar, and a relay changes nothing. What comes behind
+// the mark of a stream's end is not waited for.
 func FuzzReadReply(f *testing.F) {
 	for _, s := range transcripts(f) {
 		f.Add(s.Body, strings.HasPrefix(s.ContentType, "text"), uint64(0), uint64(0))
@@ -209,7 +210,7 @@ func FuzzReadReply(f *testing.F) {
 				out = append(out, ev.Raw...)
 			}
 		}
-		if !bytes.Equal(out, body) {
+		if whole := bytes.HasSuffix(out, []byte("data: [DONE]\n\n")); !bytes.Equal(out, body) && !(whole && bytes.HasPrefix(body, out)) {
 			t.Fatalf("relayed %q as %q", body, out)
 		}
 	})
