@@ -201,10 +201,11 @@ func TestRetries(t *testing.T) {
 		if a.count() != 3 || d < 375*time.Millisecond || d > 1125*time.Millisecond {
 			t.Errorf("asked %d times in %v", a.count(), d)
 		}
-		f := fault.From(ask(t.Context(), m)) // it has failed three times: it is asked again after its break
-		if a.count() < 4 || a.times()[3].Sub(a.times()[2]) < 5*time.Second {
+		f := fault.From(ask(t.Context(), m)) // it has failed three times, but there is nobody else
+		if a.count() < 4 || a.times()[3].Sub(a.times()[2]) < time.Second {
 			t.Errorf("asked %d times: %v", a.count(), f)
 		}
+		time.Sleep(2 * time.Second)
 		none := model(route.Options{}, a.at("a", 1))
 		n := a.count()
 		_ = ask(t.Context(), none)
@@ -293,6 +294,31 @@ func TestFallbacksGoOn(t *testing.T) {
 		d.set(nil, 0)
 		if err := ask(t.Context(), one); err != nil || a.count() != 1 || d.count() != 2 {
 			t.Errorf("%v; asked %d and %d times", err, a.count(), d.count())
+		}
+	})
+}
+
+// TestTheLastResort: when all are in a break they are asked once a second, so that an outage ends for clients when it ends.
+func TestTheLastResort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a, b place
+		a.set(dead, 0)
+		b.set(dead, 0)
+		m := model(route.Options{}, a.at("a", 1), b.at("b", 1))
+		for range 200 { // a minute
+			err := ask(t.Context(), m)
+			if f := fault.From(err); f.Kind != fault.Upstream && f.RetryAfter == "" {
+				t.Fatalf("%+v", f)
+			}
+			time.Sleep(300 * time.Millisecond)
+		}
+		if n := a.count() + b.count(); n > 130 {
+			t.Errorf("two dead deployments were asked %d times in a minute", n)
+		}
+		b.set(nil, 0)
+		time.Sleep(1100 * time.Millisecond)
+		if err := ask(t.Context(), m); err != nil {
+			t.Errorf("after the end of the outage: %v", err)
 		}
 	})
 }

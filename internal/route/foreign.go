@@ -21,7 +21,7 @@ func (w *walk) foreign() bool {
 // retell asks a deployment once more, without what the earlier rounds of this loop have sealed; texts, calls and results stay.
 // The rounds to come leave that out, too.
 func (w *walk) retell(ctx context.Context, m *Model, d *Deployment) {
-	p, ok := d.Health.enter(time.Now(), true)
+	p, ok := d.Health.enter(time.Now(), pressed)
 	if !ok {
 		return
 	}

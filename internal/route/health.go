@@ -12,6 +12,7 @@ const (
 	breakAfter  = 3                // failures in a row
 	shortBreak  = 5 * time.Second  // the first break; each that follows a failed probe is twice as long
 	longBreak   = 30 * time.Second // the longest
+	lastResort  = time.Second      // between two requests to a deployment in a break, where there is nobody else to ask
 	openSlots   = 64               // so many requests side by side are not limited any more after a recovery
 	firstRest   = time.Second      // after a rate limit that does not say how long; doubles
 	longestRest = 30 * time.Second
@@ -26,10 +27,11 @@ type Health struct {
 	mu       sync.Mutex
 	flight   int
 	state    state
-	term     int // counts breaks: what was begun in an earlier one says nothing of this one
-	failures int // in a row
-	breaks   int // in a row
-	until    time.Time
+	term     int       // counts breaks: what was begun in an earlier one says nothing of this one
+	failures int       // in a row
+	breaks   int       // in a row
+	until    time.Time // of the break
+	probed   time.Time // when the break began, with a failure
 	slots    int       // proving: requests that may wait for their first event side by side
 	waiting  int       // proving: those that do
 	rest     time.Time // not asked until then
@@ -52,14 +54,15 @@ type readiness int
 
 const (
 	never   readiness = iota // not now
-	pressed                  // if there is nobody else: it is recovering and has its hands full
+	last                     // if all are as bad: it is in a break
+	pressed                  // if there is nobody better: it is recovering and has its hands full
 	ready
 )
 
 // look is a deployment's state at one moment.
 type look struct {
 	readiness
-	at      time.Time // never: when it may be asked again, if that is known
+	at      time.Time // never, last: when it may be asked again
 	why     Cause     // never
 	flight  int
 	latency float64
@@ -76,7 +79,10 @@ func (h *Health) look(now time.Time) look {
 	case h.rest.After(now):
 		l.readiness, l.at, l.why = never, h.rest, h.why
 	case h.state == open && h.until.After(now):
-		l.readiness, l.at, l.why = never, h.until, Outage
+		l.readiness, l.at, l.why = last, h.until, Outage
+		if resort := h.probed.Add(lastResort); resort.After(now) {
+			l.readiness, l.at = never, resort
+		}
 	case h.state == proving && h.waiting >= h.slots && h.slots == 1:
 		l.readiness, l.at, l.why = never, now, Outage
 	case h.state == proving && h.waiting >= h.slots:
@@ -98,9 +104,8 @@ type pass struct {
 	begun time.Time
 }
 
-// enter lets a request through, or not: since look, another one may have taken the place. A pressed one takes a place that
-// is none.
-func (h *Health) enter(now time.Time, press bool) (pass, bool) {
+// enter lets a request through, or not: since look, another one may have taken the place.
+func (h *Health) enter(now time.Time, how readiness) (pass, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.rest.After(now) {
@@ -108,12 +113,12 @@ func (h *Health) enter(now time.Time, press bool) (pass, bool) {
 	}
 	switch h.state {
 	case open:
-		if h.until.After(now) {
+		if h.until.After(now) && (how != last || h.probed.Add(lastResort).After(now)) {
 			return pass{}, false
 		}
 		h.state, h.slots, h.waiting = proving, 1, 0
 	case proving:
-		if h.waiting >= h.slots && (!press || h.slots == 1) {
+		if h.waiting >= h.slots && (how != pressed || h.slots == 1) {
 			return pass{}, false
 		}
 	case closed:
@@ -216,7 +221,7 @@ func (p *pass) fail(now time.Time, wait time.Duration) (breaks bool) {
 	}
 	d := min(shortBreak<<min(h.breaks, 10), longBreak)
 	d += time.Duration(rand.Int64N(int64(d / 4))) //nolint:gosec // it keeps gateways apart, it is no secret
-	h.state, h.until, h.failures = open, now.Add(d), 0
+	h.state, h.until, h.probed, h.failures = open, now.Add(d), now, 0
 	h.breaks++
 	h.term++
 	return true

@@ -4,7 +4,8 @@
 //
 // Nothing is tried again once an event has been passed on. What is tried, and where, follows from what the error says
 // (judge): a deployment that is rate limited rests for as long as it asks for; one that fails three times in a row is left
-// alone for a break, then asked by one request, and each answer lets one more wait for it side by side.
+// alone for a break, then asked by one request, and each answer lets one more wait for it side by side. Where there is nobody
+// else to ask, the break is interrupted by one request a second.
 package route
 
 import (
@@ -140,7 +141,7 @@ func (m *Model) choose(w *walk, now time.Time) (d *Deployment, p pass, soonest l
 		} else {
 			d = m.turn(best)
 		}
-		if p, ok := d.Health.enter(now, at == pressed); ok {
+		if p, ok := d.Health.enter(now, at); ok {
 			return d, p, look{}
 		}
 		out = append(out, d) // another request was quicker
@@ -157,7 +158,7 @@ func (m *Model) best(w *walk, now time.Time, out []*Deployment, soonest *look) (
 			continue
 		}
 		l := d.Health.look(now)
-		if l.readiness == never {
+		if l.readiness == never || l.readiness == last && len(m.fallbacks[Outage]) > 0 {
 			if soonest.at.IsZero() || l.at.Before(soonest.at) {
 				*soonest = l
 			}

@@ -81,7 +81,7 @@ func (m *Model) serve(ctx context.Context, req *llm.Request, s *seat, yield func
 
 // backTo asks the deployment that the last round was answered by, if it can be asked.
 func (w *walk) backTo(ctx context.Context, root *Model, s seat) {
-	p, ok := s.d.Health.enter(time.Now(), true)
+	p, ok := s.d.Health.enter(time.Now(), pressed)
 	if !ok {
 		return
 	}
