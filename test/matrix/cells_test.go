@@ -40,10 +40,31 @@ func clientTools(c *cell) {
 	r := c.fine()
 	c.wantText(r, "Let me see.", "tools")
 	c.wantCalls(r, "mine")
-	c.answers(r.calls[0].id, "seven")
+	c.answers([2]string{r.calls[0].id, "seven"})
 	r = c.fine()
 	c.wantText(r, "Done.", "stop")
 	c.wantResults(2, "seven")
+}
+
+// twoAtOnce: the model calls two tools of the client's in one turn; each answer goes to its own call.
+func twoAtOnce(c *cell) {
+	c.own = true
+	c.plays(c.calls(1, "mine", `{"x": 1}`).Then(c.calls(2, "mine", `{"x": 12}`)), providertest.Text("Done."))
+	c.says("Go.")
+	r := c.fine()
+	if len(r.calls) != 2 || compact(r.calls[0].args) != `{"x":1}` || compact(r.calls[1].args) != `{"x":12}` || r.calls[0].id == r.calls[1].id || r.stop != "tools" {
+		c.t.Fatalf("calls %+v, stop %s: %s", r.calls, r.stop, r.raw)
+	}
+	c.answers([2]string{r.calls[0].id, "one"}, [2]string{r.calls[1].id, "twelve"})
+	c.wantText(c.fine(), "Done.", "stop")
+	c.wantResults(2, "one", "twelve")
+	for _, m := range c.saw(2).Messages {
+		for i, made := range m.Calls {
+			if c.saw(2).Results()[made.ID] != []string{"one", "twelve"}[i] {
+				c.t.Errorf("the answers go to other calls: %s", c.saw(2).Raw)
+			}
+		}
+	}
 }
 
 // rounds: the model calls tools of ours in three rounds, and then once more with all of that behind it.
@@ -87,7 +108,7 @@ func mixedTurn(c *cell) {
 	c.wantText(r, "Both.", "tools")
 	c.wantCalls(r, "mine")
 	c.wantRuns(r, ran{"echo", `{"n":1}`, `{"n":1}`, false})
-	c.answers(r.calls[0].id, "seven")
+	c.answers([2]string{r.calls[0].id, "seven"})
 	c.wantText(c.fine(), "After.", "stop")
 	c.wantSomeOrder(2, `{"n":1}`, "seven")
 }
@@ -137,9 +158,45 @@ func handedOver(c *cell) {
 	c.wantText(r, "May I?", "tools")
 	c.wantCalls(r, "tools-echo")
 	c.wantRuns(r)
-	c.answers(r.calls[0].id, "seven")
+	c.answers([2]string{r.calls[0].id, "seven"})
 	c.wantText(c.fine(), "After.", "stop")
 	c.wantResults(2, "seven")
+}
+
+// forces are how the wires say that the model must call a tool.
+var forces = map[string]string{"chat": `"required"`, "responses": `"required"`, "messages": `{"type":"any"}`}
+
+// forcedCall: the model must call a tool in the first round, and may answer in the next.
+func forcedCall(c *cell) {
+	c.approval, c.forced = "never", true
+	c.plays(c.calls(1, "tools-echo", `{"n":1}`), providertest.Text("Done."))
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "Done.", "stop")
+	c.wantRuns(r, ran{"echo", `{"n":1}`, `{"n":1}`, false})
+	if got := compact(c.saw(1).ToolChoice); got != forces[c.upstream] {
+		c.t.Errorf("the first round has the choice %s", got)
+	}
+	if got := compact(c.saw(2).ToolChoice); got != "" && !strings.Contains(got, "auto") {
+		c.t.Errorf("the second round has the choice %s", got)
+	}
+}
+
+// documents are where the wires say the form of an answer.
+var documents = map[string]string{"chat": `"response_format":{"`, "responses": `"format":{"`, "messages": `"output_config":{"format":{"`}
+
+// formed: the answer must be a document of a schema. Of several rounds it is the last one.
+func formed(c *cell) {
+	c.approval, c.schema = "never", true
+	c.plays(c.calls(1, "tools-echo", `{"n":1}`), providertest.Text(`{"answer"`, `:4}`))
+	c.says("Go.")
+	c.wantText(c.fine(), `{"answer":4}`, "stop")
+	for n := 1; n <= 2; n++ {
+		seen := compact(string(c.saw(n).Raw))
+		if !strings.Contains(seen, documents[c.upstream]) || !strings.Contains(seen, answerSchema) {
+			c.t.Errorf("the model did not see the form: %s", seen)
+		}
+	}
 }
 
 // pixel is a PNG of one pixel.
@@ -192,6 +249,29 @@ func reasoning(c *cell) {
 		}
 	}
 	if again := string(c.saw(2).Raw); !strings.Contains(again, "First this.") {
+		c.t.Errorf("the model does not get its reasoning back: %s", again)
+	}
+}
+
+// reasoningKept: the model thinks, and calls a tool of the client's. A client whose dialect sends reasoning back does so, and a
+// provider of its wire gets it as it was.
+func reasoningKept(c *cell) {
+	c.own, c.think = true, true
+	c.plays(
+		providertest.Reasoning("First ", "this.").Then(c.calls(1, "mine", `{"x":1}`)),
+		providertest.Reasoning("Then that.").Then(providertest.Text("Done.")),
+	)
+	c.says("Go.")
+	r := c.fine()
+	c.wantCalls(r, "mine")
+	if !strings.Contains(r.thought, "First this.") {
+		c.t.Errorf("the client sees the reasoning %q: %s", r.thought, r.raw)
+	}
+	c.answers([2]string{r.calls[0].id, "seven"})
+	r = c.fine()
+	c.wantText(r, "Done.", "stop")
+	c.wantResults(2, "seven")
+	if again := string(c.saw(2).Raw); c.d.name() == c.upstream && c.d.name() != "chat" && !strings.Contains(again, "First this.") {
 		c.t.Errorf("the model does not get its reasoning back: %s", again)
 	}
 }

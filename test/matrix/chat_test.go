@@ -38,6 +38,12 @@ func (chatDialect) body(c *cell) map[string]any {
 	if c.think {
 		b["reasoning_effort"] = "high"
 	}
+	if c.forced {
+		b["tool_choice"] = "required"
+	}
+	if c.schema {
+		b["response_format"] = map[string]any{"type": "json_schema", "json_schema": map[string]any{"name": "reply", "strict": true, "schema": jsontext.Value(answerSchema)}}
+	}
 	b["max_completion_tokens"] = 2048
 	return b
 }
@@ -57,8 +63,12 @@ func (chatDialect) user(text, image string) jsontext.Value {
 	}})
 }
 
-func (chatDialect) result(id, text string) jsontext.Value {
-	return raw(map[string]any{"role": "tool", "tool_call_id": id, "content": text})
+func (chatDialect) results(answers ...[2]string) []jsontext.Value {
+	var out []jsontext.Value
+	for _, a := range answers {
+		out = append(out, raw(map[string]any{"role": "tool", "tool_call_id": a[0], "content": a[1]}))
+	}
+	return out
 }
 
 func (chatDialect) word(string, bool) jsontext.Value { panic("the dialect has no word for it") }

@@ -17,10 +17,10 @@ type dialect interface {
 	head(c *cell, h http.Header)
 	// body is the request, as JSON can be made of it.
 	body(c *cell) map[string]any
-	// user, result and word are what the client adds to a conversation: something said (with a PNG in base64), what came of
-	// a call of its own, and whether a call may run.
+	// user, results and word are what the client adds to a conversation: something said (with a PNG in base64), what came of
+	// calls of its own, by their ids, and whether a call may run.
 	user(text, image string) jsontext.Value
-	result(id, text string) jsontext.Value
+	results(answers ...[2]string) []jsontext.Value
 	word(id string, yes bool) jsontext.Value
 	readPlain(t *testing.T, raw []byte, r *reply)
 	readStream(t *testing.T, raw []byte, r *reply)
@@ -35,6 +35,9 @@ var dialects = []dialect{chatDialect{}, responsesDialect{}, messagesDialect{}}
 
 // The client's own tool.
 const ownSchema = `{"type":"object","properties":{"x":{"type":"integer"}},"required":["x"]}`
+
+// answerSchema is the form of an answer that must be a document.
+const answerSchema = `{"type":"object","properties":{"answer":{"type":"integer"}},"required":["answer"],"additionalProperties":false}`
 
 // system is what every client says first, in its dialect's place for it.
 const system = "Be brief."

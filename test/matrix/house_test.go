@@ -133,6 +133,8 @@ type cell struct {
 	own      bool             // the client offers its tool "mine"
 	approval string           // the server tools is named, with this require_approval
 	think    bool             // the model is asked to reason
+	forced   bool             // the model must call a tool
+	schema   bool             // the answer must be a document of answerSchema
 }
 
 func newCell(t *testing.T, h *house, d dialect, upstream string, stream bool) *cell {
@@ -177,7 +179,7 @@ func (c *cell) saw(n int) *providertest.Request {
 }
 
 func (c *cell) says(text string)             { c.talk = append(c.talk, c.d.user(text, "")) }
-func (c *cell) answers(id, result string)    { c.talk = append(c.talk, c.d.result(id, result)) }
+func (c *cell) answers(all ...[2]string)     { c.talk = append(c.talk, c.d.results(all...)...) }
 func (c *cell) shows(text, image string)     { c.talk = append(c.talk, c.d.user(text, image)) }
 func (c *cell) approves(id string, yes bool) { c.talk = append(c.talk, c.d.word(id, yes)) }
 

@@ -48,6 +48,12 @@ func (messagesDialect) body(c *cell) map[string]any {
 		b["max_tokens"] = 32000
 		b["thinking"] = map[string]any{"type": "enabled", "budget_tokens": 20000}
 	}
+	if c.forced {
+		b["tool_choice"] = map[string]any{"type": "any"}
+	}
+	if c.schema {
+		b["output_config"] = map[string]any{"format": map[string]any{"type": "json_schema", "schema": jsontext.Value(answerSchema)}}
+	}
 	return b
 }
 
@@ -59,8 +65,12 @@ func (messagesDialect) user(text, image string) jsontext.Value {
 	return raw(map[string]any{"role": "user", "content": blocks})
 }
 
-func (messagesDialect) result(id, text string) jsontext.Value {
-	return raw(map[string]any{"role": "user", "content": []any{map[string]any{"type": "tool_result", "tool_use_id": id, "content": text}}})
+func (messagesDialect) results(answers ...[2]string) []jsontext.Value {
+	var blocks []any
+	for _, a := range answers {
+		blocks = append(blocks, map[string]any{"type": "tool_result", "tool_use_id": a[0], "content": a[1]})
+	}
+	return []jsontext.Value{raw(map[string]any{"role": "user", "content": blocks})}
 }
 
 func (messagesDialect) word(string, bool) jsontext.Value { panic("the dialect has no word for it") }

@@ -41,6 +41,12 @@ func (responsesDialect) body(c *cell) map[string]any {
 	if c.think {
 		b["reasoning"] = map[string]any{"effort": "high", "summary": "auto"}
 	}
+	if c.forced {
+		b["tool_choice"] = "required"
+	}
+	if c.schema {
+		b["text"] = map[string]any{"format": map[string]any{"type": "json_schema", "name": "reply", "strict": true, "schema": jsontext.Value(answerSchema)}}
+	}
 	return b
 }
 
@@ -52,8 +58,12 @@ func (responsesDialect) user(text, image string) jsontext.Value {
 	return raw(map[string]any{"type": "message", "role": "user", "content": parts})
 }
 
-func (responsesDialect) result(id, text string) jsontext.Value {
-	return raw(map[string]any{"type": "function_call_output", "call_id": id, "output": text})
+func (responsesDialect) results(answers ...[2]string) []jsontext.Value {
+	var out []jsontext.Value
+	for _, a := range answers {
+		out = append(out, raw(map[string]any{"type": "function_call_output", "call_id": a[0], "output": a[1]}))
+	}
+	return out
 }
 
 func (responsesDialect) word(id string, yes bool) jsontext.Value {

@@ -221,7 +221,7 @@ func (r *responsesRequest) checkCalls() *refusal {
 }
 
 // checkReasoning wants the reasoning that led to a call before it, as it was: nothing of it is kept here when the request
-// says store: false.
+// says store: false. A call without the item's id is somebody's own telling, and needs none.
 func (r *responsesRequest) checkReasoning() *refusal {
 	var last *responsesItem // the reasoning of the turn at hand
 	for i := range r.items {
@@ -239,7 +239,8 @@ func (r *responsesRequest) checkReasoning() *refusal {
 				last = nil
 			}
 		case "function_call", "custom_tool_call":
-			if want := r.s.thoughtOf(responsesThought + it.CallID); want != "" && (last == nil || last.sealed() != want) {
+			want := r.s.thoughtOf(responsesThought + it.CallID)
+			if it.ID != "" && want != "" && (last == nil || last.sealed() != want) {
 				return refusef("input", "Item '%s' of type '%s' was provided without its required 'reasoning' item.", it.ID, it.Type)
 			}
 		}
