@@ -118,7 +118,10 @@ func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deplo
 	if !ok {
 		return route.Deployment{}, fmt.Errorf("there is no provider %q", p.Provider)
 	}
-	client, err := d.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Key: p.APIKey, Headers: reveal(p.Headers), Wire: p.Wire}, b.env)
+	if p.Region != "" && !d.Regions {
+		return route.Deployment{}, &provider.Mistake{Field: "region", Message: "the provider " + p.Provider + " has no regions"}
+	}
+	client, err := d.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Region: p.Region, Key: p.APIKey, Headers: reveal(p.Headers), Wire: p.Wire}, b.env)
 	if err != nil {
 		return route.Deployment{}, err
 	}
@@ -135,7 +138,7 @@ func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deplo
 // identity tells places apart. It shows no secret.
 func identity(p *config.Place) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q %q", p.Provider, p.Model, p.BaseURL, p.Wire, p.APIKey.Reveal())
+	fmt.Fprintf(h, "%q %q %q %q %q %q", p.Provider, p.Model, p.BaseURL, p.Region, p.Wire, p.APIKey.Reveal())
 	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
 		fmt.Fprintf(h, " %q %q", name, p.Headers[name].Reveal())
 	}

@@ -43,8 +43,9 @@ type Place struct {
 	Model    string // the provider's name for it; empty when the model Takes: the rest of the client's name is passed on
 	APIKey   secret.String
 	BaseURL  string                   // empty: the provider's own
+	Region   string                   // of a provider that has several addresses; empty: its environment says it
 	Headers  map[string]secret.String // added to every upstream request
-	Wire     string                   // chat | responses | messages; empty: the one that the provider is spoken to in unasked
+	Wire     string                   // chat | responses | messages | converse; empty: the one that the provider is spoken to in unasked
 }
 
 // Deployment is one of several places of a model.

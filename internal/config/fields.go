@@ -56,10 +56,11 @@ func placeFields(p *Place) []field {
 		{name: "model", to: text{&p.Model, modelName}, doc: "The provider's name for the model; by default the same name."},
 		{name: "api_key", to: hidden{func(s string) { p.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
 		{name: "base_url", to: address{&p.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
+		{name: "region", to: text{&p.Region, regionName}, doc: "The region of a provider that has several, such as us-east-1 for bedrock; by default what AWS_REGION or the profile says."},
 		{name: "headers", to: pairs{&p.Headers, headerName, headerValue, true}, doc: "Headers for every request to the provider."},
 		{
-			name: "wire", to: choice{&p.Wire, []string{"chat", "responses", "messages"}},
-			doc: "The format in which the provider is asked, where it speaks several: OpenAI's chat completions or responses, or Anthropic's messages. By default the provider's own.",
+			name: "wire", to: choice{&p.Wire, []string{"chat", "responses", "messages", "converse"}},
+			doc: "The format in which the provider is asked, where it speaks several: OpenAI's chat completions or responses, Anthropic's messages, or Amazon's converse. By default the provider's own.",
 		},
 	}
 }

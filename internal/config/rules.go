@@ -38,6 +38,13 @@ func modelName(s string) string {
 	return ""
 }
 
+func regionName(s string) string {
+	if s == "" || len(s) > 32 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return "must be the name of a region, such as us-east-1"
+	}
+	return ""
+}
+
 func toolName(s string) string {
 	if s == "" || len(s) > 512 || strings.ContainsFunc(s, unicode.IsControl) {
 		return "must be the name of a tool, 1 to 512 characters"

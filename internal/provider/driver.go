@@ -13,6 +13,7 @@ import (
 type Target struct {
 	Model   string // the name that the vendor knows it by; empty: whatever the request says
 	BaseURL string // empty: the vendor's own
+	Region  string // of a vendor that has several; empty: what its environment says
 	Key     secret.String
 	Headers map[string]string
 	Wire    string // of the driver's Wires; empty: the first of them
@@ -36,6 +37,7 @@ type Driver struct {
 	BaseURL  string   // empty: the config must say it
 	BaseEnv  string   // the variable that may hold it; empty for none
 	NeedsKey bool     // its own address answers nobody without a key
+	Regions  bool     // has several addresses, and Target.Region says which
 	Wires    []string // the wires that it can be spoken to in, the one that it is unasked first
 	Open     func(Target, Env) (*Client, error)
 }
