@@ -52,8 +52,9 @@ vet:
 floors: ## the import floors, and the drawing made from their table
 	go test ./internal/floors
 
-test-real: build ## real MCP servers, real clients, a real model: installs them into .cache/real
+test-real: build ## real MCP servers, real clients, a real model: installs them into .cache/real; a real PostgreSQL, if FAIRLEAD_TEST_POSTGRES names one
 	test/real/install
+	go test -count=1 -v ./internal/store/postgres
 	cd test && go test -tags real -count=1 -timeout 15m -v ./real/...
 
 bench: build ## the gateway's cost against nginx and a direct call, in one run

@@ -36,6 +36,8 @@ type Turns interface {
 	// process has kept, nor where the database is made to be shared by replicas. What another process has kept in the
 	// same file is known a second later.
 	Holds(principal string) bool
+	// Among returns those of some ids of calls under which something is kept, in their order.
+	Among(ctx context.Context, principal string, callIDs []string) ([]string, error)
 	// Recall returns what is kept under the id of a call.
 	Recall(ctx context.Context, principal, callID string) (llm.Kept, bool, error)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -96,6 +98,58 @@ func (s *SQL) Keep(ctx context.Context, principal string, kept llm.Kept) error {
 		}
 		return nil
 	})
+}
+
+// maxAmong is how many ids one query asks for.
+const maxAmong = 500
+
+// Among returns those of some ids of calls under which something is kept, in their order.
+func (s *SQL) Among(ctx context.Context, principal string, callIDs []string) ([]string, error) {
+	if !s.Holds(principal) {
+		return nil, nil
+	}
+	kept := map[string]bool{}
+	for ids := range slices.Chunk(callIDs, maxAmong) {
+		if err := s.among(ctx, principal, ids, kept); err != nil {
+			return nil, err
+		}
+	}
+	var out []string
+	for _, id := range callIDs {
+		if kept[key(id)] {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// among notes the keys of those ids that are kept.
+func (s *SQL) among(ctx context.Context, principal string, ids []string, kept map[string]bool) error {
+	args := []any{key(principal), s.now()}
+	var marks strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			marks.WriteByte(',')
+		}
+		args = append(args, key(id))
+		fmt.Fprintf(&marks, "$%d", len(args))
+	}
+	_, err := s.read(ctx, "Among", func(ctx context.Context, db *sql.DB) error {
+		rows, err := db.QueryContext(ctx, `SELECT id FROM fairlead_calls WHERE principal = $1 AND expires > $2 AND id IN (`+marks.String()+`)`, args...)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			kept[id] = true
+		}
+		return rows.Err()
+	})
+	return err
 }
 
 // Recall returns what is kept under the id of a call.

@@ -7,7 +7,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -24,7 +23,10 @@ import (
 // readers is how many transactions read a file side by side; one writes.
 const readers = 4
 
-const pageSize = 4096
+const (
+	pageSize = 4096
+	pageCost = 2 * pageSize // what one page of a database in memory takes
+)
 
 // Open returns the store in the file at path, which is made if it is not there. Only its owner may read it.
 func Open(ctx context.Context, path string, o store.Options) (*store.SQL, error) {
@@ -65,22 +67,14 @@ func openFile(path string) (*store.Database, error) {
 	}, nil
 }
 
-// openMemory opens a database of its own, which lives as long as one of its connections: one is held for nothing else.
-func openMemory(ctx context.Context, o store.Options) (*store.Database, error) {
-	name := fmt.Sprintf("file:/fairlead-%s?vfs=memdb&_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=max_page_count(%d)",
-		rand.Text(), max(o.MemoryBytes/pageSize, 64))
-	anchor, err := pool(name, 1)
+// openMemory opens a database of its own. It is its one connection, which the driver never gives up.
+func openMemory(_ context.Context, o store.Options) (*store.Database, error) {
+	db, err := pool(fmt.Sprintf(":memory:?_txlock=immediate&_pragma=foreign_keys(1)&_pragma=page_size(%d)&_pragma=max_page_count(%d)",
+		pageSize, max(o.MemoryBytes/pageCost, 64)), 1)
 	if err != nil {
 		return nil, err
 	}
-	db, err := pool(name, 1)
-	if err != nil {
-		return nil, errors.Join(err, anchor.Close())
-	}
-	if err := anchor.PingContext(ctx); err != nil {
-		return nil, errors.Join(err, db.Close(), anchor.Close())
-	}
-	return &store.Database{Write: db, Read: db, Full: full, Close: func() error { return errors.Join(db.Close(), anchor.Close()) }}, nil
+	return &store.Database{Write: db, Read: db, Full: full, Close: db.Close}, nil
 }
 
 func pool(name string, size int) (*sql.DB, error) {

@@ -21,9 +21,9 @@ import (
 const crashEnv = "FAIRLEAD_STORE_CRASH"
 
 const (
-	crashRounds  = 4
+	crashRounds  = 3
 	crashWorkers = 4
-	crashItems   = 12
+	crashItems   = 6
 )
 
 // CrashMain is called by the TestMain of a package that runs Crash. In the child it does not return.
@@ -95,7 +95,7 @@ func crashReply(id, status string) llm.Reply {
 // Crash has child processes write into the store at address, kills them under load, and looks at what they left.
 func Crash(t *testing.T, address string, open func(ctx context.Context, address string) (store.Store, error)) {
 	for round := range crashRounds {
-		told := crash(t, fmt.Sprint(round), address, 100*(round+1))
+		told := crash(t, fmt.Sprint(round), address, 60*(round+1))
 		s := must[store.Store](t)(open(t.Context(), address))
 		crashed(t, s, fmt.Sprint(round), told)
 		ok(t, s.Close())

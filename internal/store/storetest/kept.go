@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,9 @@ func turns(t *testing.T, f *fixture) {
 	same(t, "a", aTurn("a", "b"), found[llm.Kept](t)(s.Recall(ctx, "p", "a")))
 	same(t, "b", aTurn("a", "b"), found[llm.Kept](t)(s.Recall(ctx, "p", "b")))
 	missing[llm.Kept](t)(s.Recall(ctx, "p", "d"))
+	if ids, err := s.Among(ctx, "p", []string{"d", "b", "x", "a"}); err != nil || !slices.Equal(ids, []string{"b", "a"}) {
+		t.Errorf("among d, b, x and a, %q are kept (%v)", ids, err)
+	}
 
 	ok(t, s.Keep(ctx, "p", aTurn("b", "d")))
 	same(t, "b again", aTurn("b", "d"), found[llm.Kept](t)(s.Recall(ctx, "p", "b")))
