@@ -17,6 +17,8 @@ type Keeper interface {
 	Keep(ctx context.Context, principal string, kept llm.Kept) error
 	// Holds reports whether anything may be kept for the principal. It is cheap, and asked for every request.
 	Holds(principal string) bool
+	// Among returns those of some call ids under which something is kept.
+	Among(ctx context.Context, principal string, callIDs []string) ([]string, error)
 	// Recall returns what is kept under a call id.
 	Recall(ctx context.Context, principal, callID string) (llm.Kept, bool, error)
 }
@@ -40,16 +42,26 @@ func (r *run) keep(ctx context.Context, t *turn, results []llm.Result) {
 // Restore sets req.Restored to the hidden halves that belong to the calls in its conversation. A call that the client has
 // changed since does not count as the same.
 func Restore(ctx context.Context, k Keeper, principal string, req *llm.Request) error {
-	past := map[string]llm.Call{}
+	if len(req.Params.PastCalls) == 0 || !k.Holds(principal) {
+		return nil
+	}
+	past, ids := map[string]llm.Call{}, make([]string, 0, len(req.Params.PastCalls))
 	for _, c := range req.Params.PastCalls {
+		if _, twice := past[c.ID]; !twice {
+			ids = append(ids, c.ID)
+		}
 		past[c.ID] = c
 	}
+	ids, err := k.Among(ctx, principal, ids)
+	if err != nil {
+		return err
+	}
 	told := map[string]bool{}
-	for _, c := range req.Params.PastCalls {
-		if told[c.ID] {
+	for _, id := range ids {
+		if told[id] {
 			continue
 		}
-		kept, ok, err := k.Recall(ctx, principal, c.ID)
+		kept, ok, err := k.Recall(ctx, principal, id)
 		if err != nil {
 			return err
 		}
@@ -134,6 +146,19 @@ func (m *Memory) Holds(principal string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.held[principal] > 0
+}
+
+// Among returns the ids under which something is kept.
+func (m *Memory) Among(_ context.Context, principal string, ids []string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var held []string
+	for _, id := range ids {
+		if m.items[memoryKey{principal, id}] != nil {
+			held = append(held, id)
+		}
+	}
+	return held, nil
 }
 
 // Recall finds what is kept under id.
