@@ -82,14 +82,28 @@ const (
 
 // Usage counts a turn's tokens in buckets that do not overlap. Known is false when the provider did not say.
 type Usage struct {
-	Known      bool
-	Input      int64 // neither read from nor written to a cache
-	CacheRead  int64
-	CacheWrite int64
-	Output     int64 // without Reasoning
-	Reasoning  int64
-	Raw        Frame // the provider's own words, for a door of the same wire
+	Known          bool
+	Input          int64 // neither read from nor written to a cache, and no audio
+	CacheRead      int64
+	CacheWrite     int64 // for minutes
+	CacheWriteLong int64 // for an hour, where the provider tells that apart
+	AudioInput     int64
+	ToolInput      int64 // what the provider's own tools put before the model, where it is counted apart
+	Output         int64 // without Reasoning and AudioOutput
+	Reasoning      int64
+	AudioOutput    int64
+	ToolUses       int64 // uses of the provider's own tools that have a price of their own; no tokens
+	Raw            Frame // the provider's own words, for a door of the same wire
+	Cost           Cost  // what the meter makes of the counts
 }
+
+// Inputs are all tokens that the model has read.
+func (u *Usage) Inputs() int64 {
+	return u.Input + u.CacheRead + u.CacheWrite + u.CacheWriteLong + u.AudioInput + u.ToolInput
+}
+
+// Outputs are all tokens that the model has made.
+func (u *Usage) Outputs() int64 { return u.Output + u.Reasoning + u.AudioOutput }
 
 // Notice is something that the gateway tells beside the model's words.
 type Notice struct {
