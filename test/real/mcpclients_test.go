@@ -66,12 +66,14 @@ var (
 	two = call{Name: "echo", Arguments: `{"message":"two"}`, Output: "two"}
 )
 
-// What a client shows of the script "two-rounds", by the dialect.
+// What clients show of the script "two-rounds". The second turn has two calls: an item has its call's result with it, and of
+// blocks the calls come first.
 var (
 	items     = []string{"mcp_list_tools", "message", "mcp_call", "message", "mcp_call", "mcp_call", "message"}
 	aiParts   = []string{"text", "tool-call", "tool-result", "text", "tool-call", "tool-result", "tool-call", "tool-result", "text"}
 	textParts = []string{"text", "text", "text"}
-	blocks    = []string{"text", "mcp_tool_use", "mcp_tool_result", "text", "mcp_tool_use", "mcp_tool_result", "mcp_tool_use", "mcp_tool_result", "text"}
+	blocks    = []string{"text", "mcp_tool_use", "mcp_tool_result", "text", "mcp_tool_use", "mcp_tool_use", "mcp_tool_result", "mcp_tool_result", "text"}
+	aiBlocks  = []string{"text", "tool-call", "tool-result", "text", "tool-call", "tool-call", "tool-result", "tool-result", "text"}
 )
 
 // TestMCPClients has clients of the two dialects that know MCP tools read a reply with two rounds of calls: one request
@@ -101,7 +103,7 @@ func TestMCPClients(t *testing.T) {
 		{cmd: node("anthropic.mjs", "beta-stream"), finish: "end_turn", input: 3 * scripted.TurnInput, items: blocks},
 		{cmd: node("anthropic.mjs", "create"), finish: "end_turn", input: 3 * scripted.TurnInput, items: blocks},
 		{cmd: node("ai-sdk-mcp.mjs", "anthropic", "stream"), finish: "stop", input: 3 * scripted.TurnInput},
-		{cmd: node("ai-sdk-mcp.mjs", "anthropic", "text"), finish: "stop", input: 3 * scripted.TurnInput, items: aiParts},
+		{cmd: node("ai-sdk-mcp.mjs", "anthropic", "text"), finish: "stop", input: 3 * scripted.TurnInput, items: aiBlocks},
 		// Streamed, LangChain keeps text alone and takes the usage of the stream's start, also from Anthropic itself.
 		{cmd: node("langchain-mcp.mjs", "anthropic"), finish: "end_turn", silent: true},
 		{cmd: node("langchain-mcp.mjs", "anthropic-invoke"), finish: "end_turn", input: 3 * scripted.TurnInput, items: blocks},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -69,6 +70,7 @@ func TestKilled(t *testing.T) {
 	g := p.start(t, store)
 	k.compare(t, g)
 	k.approveAgain(t, g, p)
+	k.goOn(t, g)
 }
 
 // load has clients at work until the gateway has given some answers, and kills it in the middle.
@@ -216,4 +218,19 @@ func (k *known) approveAgain(t *testing.T, g *gateway.Gateway, p *peers) {
 		}
 	}
 	t.Logf("%d approvals were still open", fresh)
+}
+
+// goOn goes on from every answer that was complete, and the model is told what came before.
+func (k *known) goOn(t *testing.T, g *gateway.Gateway) {
+	t.Helper()
+	for _, r := range k.whole {
+		if r.asked() != "" {
+			continue
+		}
+		next := must(t, g, http.MethodPost, newResponse, map[string]any{"model": "m", "input": "go on", "previous_response_id": r.ID})
+		var mark string
+		if _, err := fmt.Sscanf(next.text(), "You said: mark %s go on", &mark); err != nil || !strings.Contains(r.text(), strings.TrimSuffix(mark, ",")) {
+			t.Errorf("%s, which says %q, goes on with %q", r.ID, r.text(), next.text())
+		}
+	}
 }
