@@ -55,7 +55,7 @@ floors: ## the import floors, and the drawing made from their table
 test-real: build ## real MCP servers, real clients, a real model: installs them into .cache/real; a real PostgreSQL, if FAIRLEAD_TEST_POSTGRES names one
 	test/real/install
 	go test -count=1 -v ./internal/store/postgres
-	cd test && go test -tags real -count=1 -timeout 15m -v ./real/...
+	cd test && go test -tags real -count=1 -timeout 15m -v ./state/... ./real/...
 
 bench: build ## the gateway's cost against nginx and a direct call, in one run
 	cd test && go run ./bench $(BENCHFLAGS)
