@@ -38,7 +38,7 @@ func TestPathsOfRequests(t *testing.T) {
 		{"http://h.example/v1/?tenant=x", llm.Request{Model: "a", Stream: true, Op: "/count"}, "http://h.example/v1/m/a:stream/count?tenant=x&alt=sse"},
 	} {
 		cl := client(t, rt, func(cfg *Config) { cfg.BaseURL, cfg.Wire = c.base, pathedWire{} })
-		for range cl.Generate(t.Context(), &c.req) { //nolint:revive // the error is known
+		for range cl.Generate(t.Context(), &c.req) { // the error is known
 		}
 		if got != c.want {
 			t.Errorf("sent to %s, want %s", got, c.want)
@@ -61,7 +61,7 @@ func TestSign(t *testing.T) {
 		}
 	})
 	for range 2 {
-		for range c.Generate(t.Context(), &llm.Request{Model: "m"}) { //nolint:revive // the error is known
+		for range c.Generate(t.Context(), &llm.Request{Model: "m"}) { // the error is known
 		}
 	}
 	if len(got) != 2 || got[0].Get("X-Signature") != "m1/v1/p" || got[1].Get("X-Signature") != "m2/v1/p" || got[1].Get("Content-Type") == "" {
