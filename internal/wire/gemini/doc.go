@@ -34,7 +34,7 @@
 // # Usage
 //
 // promptTokenCount holds cachedContentTokenCount, and does not hold toolUsePromptTokenCount; candidatesTokenCount does not hold
-// thoughtsTokenCount. The counts of a stream are running ones, of which the last holds.
+// thoughtsTokenCount. Audio is counted in the details by modality. The counts of a stream are running ones, of which the last holds.
 //
 // Sources: the API reference (https://ai.google.dev/api/generate-content, https://ai.google.dev/api/caching for Tool and
 // Content), its chapters on function calling, thinking, thought signatures

@@ -59,23 +59,46 @@ func readUsage(raw []byte) *llm.Usage {
 		return nil
 	}
 	u := &llm.Usage{Known: true, Raw: llm.Frame{Wire: Name, Bytes: raw}}
+	var cachedAudio int64
 	for key, v := range jsonedit.Members(raw) {
 		n, _ := jsonedit.Int(v)
 		n = max(n, 0)
 		switch string(key) {
-		case "promptTokenCount", "toolUsePromptTokenCount":
-			u.Input += n
+		case "promptTokenCount":
+			u.Input = n
+		case "promptTokensDetails":
+			u.AudioInput = audio(v)
 		case "cachedContentTokenCount":
 			u.CacheRead = n
+		case "cacheTokensDetails":
+			cachedAudio = audio(v)
+		case "toolUsePromptTokenCount":
+			u.ToolInput = n
 		case "candidatesTokenCount":
 			u.Output = n
+		case "candidatesTokensDetails":
+			u.AudioOutput = audio(v)
 		case "thoughtsTokenCount":
 			u.Reasoning = n
 		}
 	}
 	u.CacheRead = min(u.CacheRead, u.Input)
 	u.Input -= u.CacheRead
+	u.AudioInput = min(max(u.AudioInput-cachedAudio, 0), u.Input)
+	u.Input -= u.AudioInput
+	u.AudioOutput = min(u.AudioOutput, u.Output)
+	u.Output -= u.AudioOutput
 	return u
+}
+
+// audio counts the tokens of audio in a list of counts by modality.
+func audio(details []byte) (n int64) {
+	for d := range jsonedit.Elements(details) {
+		if k, _ := jsonedit.Int(jsonedit.Get(d, "tokenCount")); word(jsonedit.Get(d, "modality")) == "AUDIO" {
+			n += max(k, 0)
+		}
+	}
+	return n
 }
 
 // statuses are the HTTP statuses of the codes of Google's APIs (https://google.aip.dev/193, google.rpc.Code).
