@@ -6,6 +6,11 @@ import (
 )
 
 // readUsage reads a usage object into buckets that do not overlap, or returns nil. Raw of the result is raw itself.
+//
+// prompt_tokens hold those that were read from a cache (prompt_tokens_details.cached_tokens; at DeepSeek
+// prompt_cache_hit_tokens), those that were written to one and those of audio, and completion_tokens hold the reasoning and
+// the audio: OpenAI's API reference, CompletionUsage. At xAI, completion_tokens do not hold the reasoning; the total tells.
+// Tokens of audio that were read from a cache are counted with the cache.
 func readUsage(raw []byte) *llm.Usage {
 	if jsonedit.Kind(raw) != '{' {
 		return nil
@@ -26,7 +31,8 @@ func readUsage(raw []byte) *llm.Usage {
 	u := &llm.Usage{Known: true, Raw: llm.Frame{Wire: Name, Bytes: raw}}
 	u.CacheRead = min(prompt, first(n("prompt_tokens_details", "cached_tokens"), n("prompt_cache_hit_tokens"), n("cached_tokens")))
 	u.CacheWrite = min(prompt-u.CacheRead, first(n("prompt_tokens_details", "cache_write_tokens"), n("prompt_tokens_details", "cache_creation_tokens")))
-	u.Input = prompt - u.CacheRead - u.CacheWrite
+	u.AudioInput = min(prompt-u.CacheRead-u.CacheWrite, n("prompt_tokens_details", "audio_tokens"))
+	u.Input = prompt - u.CacheRead - u.CacheWrite - u.AudioInput
 	u.Reasoning = first(n("completion_tokens_details", "reasoning_tokens"), n("reasoning_tokens"))
 	// Some count reasoning beside the completion instead of in it; the total tells.
 	if rest := n("total_tokens") - prompt - completion; u.Reasoning == 0 && rest > 0 {
@@ -36,6 +42,7 @@ func readUsage(raw []byte) *llm.Usage {
 	if !beside {
 		completion -= u.Reasoning
 	}
-	u.Output = completion
+	u.AudioOutput = min(completion, n("completion_tokens_details", "audio_tokens"))
+	u.Output = completion - u.AudioOutput
 	return u
 }

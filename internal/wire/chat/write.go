@@ -140,9 +140,13 @@ func appendResult(dst []byte, r *llm.Result) []byte {
 }
 
 // total sums the usage objects of a reply's turns. Turns of another wire are counted in the chat wire's words.
-type total struct{ sum []byte }
+type total struct {
+	sum  []byte
+	bill wire.Bill
+}
 
 func (t *total) add(u *llm.Usage) {
+	t.bill.Add(u)
 	if u == nil || !u.Known {
 		return
 	}
@@ -157,13 +161,22 @@ func (t *total) add(u *llm.Usage) {
 	t.sum = jsonedit.AddNumbers(nil, t.sum, raw)
 }
 
+// append appends the sum with what it has cost.
+func (t *total) append(dst []byte) []byte { return t.bill.AppendTo(dst, t.sum) }
+
 // appendUsage appends u in the chat wire's words.
 func appendUsage(dst []byte, u *llm.Usage) []byte {
-	in, out := u.Input+u.CacheRead+u.CacheWrite, u.Output+u.Reasoning
+	in, out := u.Inputs(), u.Outputs()
 	dst = appendInt(append(dst, `{"prompt_tokens":`...), in)
 	dst = appendInt(append(dst, `,"completion_tokens":`...), out)
 	dst = appendInt(append(dst, `,"total_tokens":`...), in+out)
 	dst = appendInt(append(dst, `,"prompt_tokens_details":{"cached_tokens":`...), u.CacheRead)
+	if u.AudioInput > 0 {
+		dst = appendInt(append(dst, `,"audio_tokens":`...), u.AudioInput)
+	}
 	dst = appendInt(append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...), u.Reasoning)
+	if u.AudioOutput > 0 {
+		dst = appendInt(append(dst, `,"audio_tokens":`...), u.AudioOutput)
+	}
 	return append(dst, `}}`...)
 }

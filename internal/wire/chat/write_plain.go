@@ -131,7 +131,7 @@ func (p *plain) completion(dst []byte, stop string) []byte {
 	dst = jsonedit.AppendQuote(dst, stop)
 	dst = append(dst, `}]`...)
 	if p.total.sum != nil {
-		dst = append(append(dst, `,"usage":`...), p.total.sum...)
+		dst = p.total.append(append(dst, `,"usage":`...))
 	}
 	dst = appendMembers(dst, p.extra.Top)
 	return append(dst, '}')

@@ -313,7 +313,7 @@ func (s *stream) finish(ev *llm.Event) {
 	s.chunk(ev.Extra, s.forms.stop(ev.Stop, len(s.calls)), s.doneFields)
 	if s.usage && s.total.sum != nil {
 		b := append(append(s.buf[:0], s.prefix...), `,"choices":[],"usage":`...)
-		s.send(append(append(b, s.total.sum...), '}'))
+		s.send(append(s.total.append(b), '}'))
 	}
 	s.send(append(s.buf[:0], "[DONE]"...)) // leaves with the end of the body
 }

@@ -21,7 +21,9 @@ func stopOf(reason string) string {
 }
 
 // readUsage reads a usage object, or returns nil. Its counts do not overlap: input_tokens are those that were neither read
-// from the cache nor written to it. Raw of the result is raw itself.
+// from the cache nor written to it, and cache_creation tells those that were written for five minutes and for an hour apart.
+// output_tokens hold those of thinking, which output_tokens_details counts where there is any. A web search of the provider's
+// own has a price of its own (server_tool_use). Raw of the result is raw itself.
 func readUsage(raw []byte) *llm.Usage {
 	if jsonedit.Kind(raw) != '{' {
 		return nil
@@ -39,9 +41,25 @@ func readUsage(raw []byte) *llm.Usage {
 			u.CacheWrite = n
 		case "output_tokens":
 			u.Output = n
+		case "output_tokens_details":
+			u.Reasoning = count(v, "thinking_tokens")
+		case "cache_creation":
+			u.CacheWriteLong = count(v, "ephemeral_1h_input_tokens")
+		case "server_tool_use":
+			u.ToolUses = count(v, "web_search_requests")
 		}
 	}
+	u.CacheWriteLong = min(u.CacheWriteLong, u.CacheWrite)
+	u.CacheWrite -= u.CacheWriteLong
+	u.Reasoning = min(u.Reasoning, u.Output)
+	u.Output -= u.Reasoning
 	return u
+}
+
+// count is a member of an object that counts something, 0 for anything else.
+func count(obj []byte, name string) int64 {
+	n, _ := jsonedit.Int(jsonedit.Get(obj, name))
+	return max(n, 0)
 }
 
 // mergeUsage returns the usage that two events of a stream come to. Counts are cumulative: what the later one says counts,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // tally sums the usage of a reply's turns, as the API does for its own hosted tools, and keeps each turn's beside it.
@@ -14,6 +15,7 @@ type tally struct {
 	raw    []byte // the sum in the provider's own words
 	others bool   // a turn came over another wire, or said nothing: raw does not hold
 	turns  []turnUsage
+	bill   wire.Bill
 }
 
 type turnUsage struct {
@@ -22,6 +24,7 @@ type turnUsage struct {
 }
 
 func (t *tally) add(u *llm.Usage) {
+	t.bill.Add(u)
 	if u == nil {
 		u = &llm.Usage{}
 	}
@@ -31,8 +34,12 @@ func (t *tally) add(u *llm.Usage) {
 	t.sum.Input += u.Input
 	t.sum.CacheRead += u.CacheRead
 	t.sum.CacheWrite += u.CacheWrite
+	t.sum.CacheWriteLong += u.CacheWriteLong
+	t.sum.AudioInput += u.AudioInput
+	t.sum.ToolInput += u.ToolInput
 	t.sum.Output += u.Output
 	t.sum.Reasoning += u.Reasoning
+	t.sum.AudioOutput += u.AudioOutput
 	switch raw := u.Raw.Bytes; {
 	case u.Raw.Wire != Name || len(raw) == 0:
 		t.others = true
@@ -43,8 +50,10 @@ func (t *tally) add(u *llm.Usage) {
 	}
 }
 
-// append appends the usage object: the sums, and with more than one turn the turns as iterations.
-func (t *tally) append(dst []byte) []byte {
+// append appends the usage object: the sums, with more than one turn the turns as iterations, and what they have cost.
+func (t *tally) append(dst []byte) []byte { return t.bill.AppendTo(dst, t.appendCounts(nil)) }
+
+func (t *tally) appendCounts(dst []byte) []byte {
 	switch {
 	case t.others || t.raw == nil:
 		dst = appendUsage(dst, &t.sum)
@@ -77,10 +86,10 @@ func appendUsage(dst []byte, u *llm.Usage) []byte {
 	if u == nil {
 		u = &llm.Usage{}
 	}
-	dst = strconv.AppendInt(append(dst, `{"input_tokens":`...), u.Input, 10)
-	dst = strconv.AppendInt(append(dst, `,"cache_creation_input_tokens":`...), u.CacheWrite, 10)
+	dst = strconv.AppendInt(append(dst, `{"input_tokens":`...), u.Input+u.AudioInput+u.ToolInput, 10)
+	dst = strconv.AppendInt(append(dst, `,"cache_creation_input_tokens":`...), u.CacheWrite+u.CacheWriteLong, 10)
 	dst = strconv.AppendInt(append(dst, `,"cache_read_input_tokens":`...), u.CacheRead, 10)
-	dst = strconv.AppendInt(append(dst, `,"output_tokens":`...), u.Output+u.Reasoning, 10)
+	dst = strconv.AppendInt(append(dst, `,"output_tokens":`...), u.Outputs(), 10)
 	if u.Reasoning > 0 {
 		dst = append(strconv.AppendInt(append(dst, `,"output_tokens_details":{"thinking_tokens":`...), u.Reasoning, 10), '}')
 	}

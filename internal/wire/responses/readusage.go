@@ -6,6 +6,8 @@ import (
 )
 
 // readUsage reads a usage object into buckets that do not overlap, or returns nil. Raw of the result is raw itself.
+// input_tokens hold those that were read from a cache and those that were written to one, and output_tokens hold the
+// reasoning: OpenAI's API reference, ResponseUsage.
 func readUsage(raw []byte) *llm.Usage {
 	if jsonedit.Kind(raw) != '{' {
 		return nil
