@@ -1,5 +1,5 @@
 // Package store keeps what outlives a request: hidden halves of mixed turns, calls that wait for the client's word, replies
-// that clients come back to, and the events of those that are made in the background.
+// that clients come back to, the events of those that are made in the background, and whose the files at providers are.
 //
 // Everything belongs to a principal and expires. An id that is wrong, foreign or expired is not found, and no two of these
 // can be told apart. Every method takes effect as a whole or not at all, whenever its process dies, and all processes that
@@ -22,6 +22,7 @@ type Store interface {
 	Approvals
 	Replies
 	Events
+	Things
 	// Sweep deletes what has expired. It happens by itself, too, until Close.
 	Sweep(ctx context.Context) error
 	// Close ends the sweeper and closes the database. Nothing is asked of a Store that is closed.
@@ -109,6 +110,24 @@ type Event struct {
 	Frame []byte
 }
 
+// Things are files and batches that providers keep, with the gateway's credentials, for principals.
+type Things interface {
+	// Own notes that things belong to the principal, in place of what was noted of them.
+	Own(ctx context.Context, principal string, things ...Thing) error
+	Owned(ctx context.Context, principal, id string) (Thing, bool, error)
+	// OwnedAmong returns those of the ids that belong to the principal, in their order.
+	OwnedAmong(ctx context.Context, principal string, ids []string) ([]string, error)
+	// Disown forgets a thing, if it was known.
+	Disown(ctx context.Context, principal, id string) error
+}
+
+// Thing is a file or a batch.
+type Thing struct {
+	ID    string // the provider's
+	Model string // the model whose provider has it, as clients ask for it
+	Place string // that model's deployment; empty where it has only one place
+}
+
 // The bounds of a chain: its replies, and the bytes of their Input and Items.
 const (
 	MaxChain      = 500
@@ -123,6 +142,7 @@ type Options struct {
 	TurnsFor     time.Duration // 1 hour
 	ApprovalsFor time.Duration // 24 hours
 	RepliesFor   time.Duration // 30 days
+	ThingsFor    time.Duration // a year, from when they were last noted
 	Lease        time.Duration // 1 minute: how long a Renew holds; the clocks of replicas must not differ by as much
 	SweepEvery   time.Duration // 1 minute
 	Timeout      time.Duration // 15 seconds: one call
@@ -141,6 +161,7 @@ func (o Options) withDefaults() Options {
 	set(&o.TurnsFor, time.Hour)
 	set(&o.ApprovalsFor, 24*time.Hour)
 	set(&o.RepliesFor, 30*24*time.Hour)
+	set(&o.ThingsFor, 365*24*time.Hour)
 	set(&o.Lease, time.Minute)
 	set(&o.SweepEvery, time.Minute)
 	set(&o.Timeout, 15*time.Second)

@@ -18,6 +18,7 @@ var tables = [...]struct{ name, key string }{
 	{"fairlead_turns", "turn"},
 	{"fairlead_approvals", "principal, id"},
 	{"fairlead_replies", "principal, id"},
+	{"fairlead_things", "principal, id"},
 }
 
 // tend sweeps, and looks after what is held, until ctx ends.

@@ -108,14 +108,19 @@ func (s *SQL) Among(ctx context.Context, principal string, callIDs []string) ([]
 	if !s.Holds(principal) {
 		return nil, nil
 	}
+	return s.among(ctx, "fairlead_calls", principal, callIDs)
+}
+
+// among returns those of some ids that a table has for the principal, in their order.
+func (s *SQL) among(ctx context.Context, table, principal string, ids []string) ([]string, error) {
 	kept := map[string]bool{}
-	for ids := range slices.Chunk(callIDs, maxAmong) {
-		if err := s.among(ctx, principal, ids, kept); err != nil {
+	for some := range slices.Chunk(ids, maxAmong) {
+		if err := s.mark(ctx, table, principal, some, kept); err != nil {
 			return nil, err
 		}
 	}
 	var out []string
-	for _, id := range callIDs {
+	for _, id := range ids {
 		if kept[key(id)] {
 			out = append(out, id)
 		}
@@ -123,8 +128,8 @@ func (s *SQL) Among(ctx context.Context, principal string, callIDs []string) ([]
 	return out, nil
 }
 
-// among notes the keys of those ids that are kept.
-func (s *SQL) among(ctx context.Context, principal string, ids []string, kept map[string]bool) error {
+// mark notes the keys of those ids that a table has.
+func (s *SQL) mark(ctx context.Context, table, principal string, ids []string, kept map[string]bool) error {
 	args := []any{key(principal), s.now()}
 	var marks strings.Builder
 	for i, id := range ids {
@@ -135,7 +140,7 @@ func (s *SQL) among(ctx context.Context, principal string, ids []string, kept ma
 		fmt.Fprintf(&marks, "$%d", len(args))
 	}
 	_, err := s.read(ctx, "Among", func(ctx context.Context, db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, `SELECT id FROM fairlead_calls WHERE principal = $1 AND expires > $2 AND id IN (`+marks.String()+`)`, args...)
+		rows, err := db.QueryContext(ctx, `SELECT id FROM `+table+` WHERE principal = $1 AND expires > $2 AND id IN (`+marks.String()+`)`, args...)
 		if err != nil {
 			return err
 		}
