@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -376,7 +377,7 @@ func TestUsageBuckets(t *testing.T) {
 	got := *readUsage([]byte(`{"promptTokenCount":100,"cachedContentTokenCount":40,"candidatesTokenCount":20,"thoughtsTokenCount":7,"toolUsePromptTokenCount":5,"totalTokenCount":132,` +
 		`"promptTokensDetails":[{"modality":"TEXT","tokenCount":70},{"modality":"AUDIO","tokenCount":30}],"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":10}],"candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":4}]}`))
 	got.Raw = llm.Frame{}
-	if want := (llm.Usage{Known: true, Input: 40, CacheRead: 40, AudioInput: 20, ToolInput: 5, Output: 16, AudioOutput: 4, Reasoning: 7}); got != want {
+	if want := (llm.Usage{Known: true, Input: 40, CacheRead: 40, AudioInput: 20, ToolInput: 5, Output: 16, AudioOutput: 4, Reasoning: 7}); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%+v", got)
 	}
 	if got.Inputs()+got.Outputs() != 132 {
