@@ -210,8 +210,8 @@ func (a *API) watch(call *obs.Call, reply iter.Seq2[llm.Event, error]) iter.Seq2
 			if err != nil {
 				a.note(call, err)
 			} else if u := ev.Usage; u != nil && ev.Kind != llm.Start {
-				call.Input += u.Input + u.CacheRead + u.CacheWrite
-				call.Output += u.Output + u.Reasoning
+				call.Input += u.Inputs()
+				call.Output += u.Outputs()
 			}
 			if !yield(ev, err) {
 				return

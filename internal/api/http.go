@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/obs"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // bodies are the buffers that request bodies are read into. A body lives as long as its handler.
@@ -123,9 +124,12 @@ func (w *statusWriter) bound() {
 // Unwrap returns the writer below.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// begin notes the status, and completes the head.
+// begin notes the status, and completes the head. What a stream costs is not known yet.
 func (w *statusWriter) begin(status int) {
 	w.status = status
+	if c := w.call; c != nil && !wire.IsStream(w.Header().Get("Content-Type")) && c.Cost.Asked() {
+		w.Header().Set("X-Fairlead-Cost", c.Cost.String())
+	}
 	if c := w.call; c != nil && c.Deployment != "" {
 		h := w.Header()
 		h.Set("X-Fairlead-Deployment", c.Deployment)

@@ -39,6 +39,7 @@ func (c *Call) facts(path string, status int) iter.Seq[fact] {
 			{key: "tool_calls", n: int64(c.Tools)},
 			{key: "input_tokens", n: c.Input},
 			{key: "output_tokens", n: c.Output},
+			{key: "cost_usd", text: c.Cost.String()},
 			{key: "traceparent", text: c.Traceparent},
 			{key: "trace_id", text: c.TraceID},
 			{key: "request_id", text: c.RequestID},

@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/llm"
 )
 
 // Call is one request of a client. One goroutine at a time writes to it, except Tool.
@@ -28,8 +30,28 @@ type Call struct {
 	Deployment string
 	Attempts   int
 	Dropped    []string
+	// What the rounds have used, each at its place, and what all of them cost.
+	Spent []Spent
+	Cost  llm.Cost
+	room  [1]Spent // for the one round that most requests have
 
 	Error string // what the log says; never shown to a client
+}
+
+// Spent is what one round has used.
+type Spent struct {
+	Place string // the provider and its name for the model: "openai/gpt-5.4"
+	Usage llm.Usage
+}
+
+// Spend notes what a round has used, and what it costs.
+func (c *Call) Spend(place string, u *llm.Usage) {
+	if c.Spent == nil {
+		c.Spent = c.room[:0]
+	}
+	c.Spent = append(c.Spent, Spent{place, *u})
+	c.Spent[len(c.Spent)-1].Usage.Raw = llm.Frame{} // its bytes are somebody else's
+	c.Cost = c.Cost.Plus(u.Cost)
 }
 
 type callKey struct{}

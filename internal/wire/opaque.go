@@ -4,19 +4,28 @@ import (
 	"bytes"
 	"iter"
 	"net/http"
+	"strconv"
+	"sync"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
+// maxHeld is how much of a plain reply waits for its end. What is said of it in the head, its cost above all, is known then, and
+// one that breaks off can be answered with an error. The rest of a longer one goes on as it comes.
+const maxHeld = 64 << 10
+
+var holds = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
+
 // WriteOpaque copies a reply of a door's own wire to the client. An error is returned while nothing has been written. After
 // that a stream is told the reason with what broken makes of it, and a plain reply, which has no room for one, is cut off
 // rather than let it look complete.
 func WriteOpaque(w http.ResponseWriter, reply iter.Seq2[llm.Event, error], broken func(e *fault.Error) []byte) error {
-	begun, streams, flush := false, false, http.NewResponseController(w)
+	o := opaque{w: w, hold: holds.Get().(*[]byte)}
+	defer o.release()
 	for ev, err := range reply {
 		switch {
-		case err != nil && !begun:
+		case err != nil && (!o.begun || o.held):
 			return err
 		case err != nil:
 			breakOff(w, fault.From(err), broken)
@@ -24,20 +33,67 @@ func WriteOpaque(w http.ResponseWriter, reply iter.Seq2[llm.Event, error], broke
 		case ev.Kind != llm.Opaque:
 			continue
 		}
-		if !begun {
-			begun, streams = true, opaqueHeaders(w, ev.Head)
+		if !o.begun {
+			o.begun, o.streams = true, opaqueHeaders(w, ev.Head)
+			o.held = !o.streams
 		}
-		if len(ev.Raw) == 0 {
-			continue
-		}
-		if _, err := w.Write(ev.Raw); err != nil {
-			return nil
-		}
-		if streams && !bytes.HasSuffix(ev.Raw, []byte(lastFrame)) && flush.Flush() != nil {
+		if len(ev.Raw) > 0 && !o.pass(ev.Raw) {
 			return nil
 		}
 	}
+	o.letGo()
 	return nil
+}
+
+// opaque is a reply that is being copied.
+type opaque struct {
+	w       http.ResponseWriter
+	begun   bool
+	streams bool
+	held    bool // what has come is in hold, and nothing was written yet
+	hold    *[]byte
+}
+
+// pass writes a piece or holds it. It reports false when the client cannot be written to.
+func (o *opaque) pass(b []byte) bool {
+	if o.held && len(*o.hold)+len(b) <= maxHeld {
+		*o.hold = append(*o.hold, b...)
+		return true
+	}
+	if o.held && !o.write(*o.hold) {
+		return false
+	}
+	o.held = false
+	return o.write(b)
+}
+
+func (o *opaque) write(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	if _, err := o.w.Write(b); err != nil {
+		return false
+	}
+	return !o.streams || bytes.HasSuffix(b, []byte(lastFrame)) || http.NewResponseController(o.w).Flush() == nil
+}
+
+// letGo writes what was held of a reply that is complete.
+func (o *opaque) letGo() {
+	if !o.held {
+		return
+	}
+	if n := len(*o.hold); n > ownLength {
+		o.w.Header().Set("Content-Length", strconv.Itoa(n))
+	}
+	o.write(*o.hold)
+}
+
+// ownLength is how much net/http itself finds the length of.
+const ownLength = 2 << 10
+
+func (o *opaque) release() {
+	*o.hold = (*o.hold)[:0]
+	holds.Put(o.hold)
 }
 
 // opaqueHeaders sets the headers of a relayed reply, and reports whether it is a stream.

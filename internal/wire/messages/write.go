@@ -88,61 +88,13 @@ func errUnfinished() error {
 
 // writeOpaque copies a reply of the same wire.
 func writeOpaque(w http.ResponseWriter, reply iter.Seq2[llm.Event, error]) error {
-	begun, streams, flush := false, false, http.NewResponseController(w)
-	for ev, err := range reply {
-		switch {
-		case err != nil && !begun:
-			return err
-		case err != nil:
-			breakOff(w, err, streams)
-			return nil
-		case ev.Kind != llm.Opaque:
-			continue
-		}
-		if !begun {
-			begun, streams = true, opaqueHeaders(w, ev.Head)
-		}
-		if len(ev.Raw) == 0 {
-			continue
-		}
-		if _, err := w.Write(ev.Raw); err != nil {
-			return nil
-		}
-		if streams && flush.Flush() != nil {
-			return nil
-		}
-	}
-	return nil
-}
-
-// opaqueHeaders sets the headers of a relayed reply, and reports whether it is a stream.
-func opaqueHeaders(w http.ResponseWriter, head *llm.Head) bool {
-	if head == nil || head.ContentType == "" {
-		return false
-	}
-	w.Header().Set("Content-Type", head.ContentType)
-	if !wire.IsStream(head.ContentType) {
-		return false
-	}
-	streamHeaders(w)
-	return true
+	return wire.WriteOpaque(w, reply, func(e *fault.Error) []byte {
+		return append(appendError([]byte("event: error\ndata: "), e, w.Header()), "\n\n"...)
+	})
 }
 
 func streamHeaders(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
-}
-
-// breakOff ends a relayed reply that has begun and cannot be finished. A stream is told the reason; a plain reply has no room
-// for one, so its connection is cut rather than let it look complete.
-func breakOff(w http.ResponseWriter, err error, streams bool) {
-	e := fault.From(err)
-	switch {
-	case e.Kind == fault.Canceled || e.Told:
-	case !streams:
-		panic(http.ErrAbortHandler)
-	default:
-		_, _ = w.Write(append(appendError([]byte("event: error\ndata: "), e, w.Header()), "\n\n"...))
-	}
 }
