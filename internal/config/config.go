@@ -22,6 +22,7 @@ type Config struct {
 	Timeouts         Timeouts
 	ExternalMCP      ExternalMCP
 	Mocks            bool          // mock_response and mock_tool_calls in requests are honoured
+	Prices           []Price       // of models, before those that are built in
 	Store            secret.String // a file, or postgres://…; empty: what outlives a request is kept in memory
 }
 

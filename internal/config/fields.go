@@ -22,6 +22,7 @@ func configFields(c *Config) []field {
 		{name: "timeouts", to: group{timeoutFields(&c.Timeouts)}, doc: "What providers and quiet connections are held to."},
 		{name: "external_mcp", to: group{externalFields(&c.ExternalMCP)}, doc: "MCP servers that a request names by their URL."},
 		{name: "mocks", to: truth{&c.Mocks}, doc: "Whether mock_response and mock_tool_calls in requests are honoured."},
+		{name: "prices", to: named[Price]{&c.Prices, newPrice, priceName, priceFields}, doc: "What models cost, by provider/model, or by model for every provider; a * at the end stands for the rest of a name. It counts before what is built in."},
 		{
 			name: "store", to: storage{&c.Store},
 			doc: "Where kept replies, open approvals and hidden turns are: the path of a file (SQLite; relative paths start in the folder of the config), or postgres://user:password@host/database for several replicas, best as ${NAME}. Absent: in memory, and gone when the gateway ends.",

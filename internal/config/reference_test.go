@@ -57,6 +57,9 @@ func section(b *bytes.Buffer, title, path string, fields []field) {
 		case named[Server]:
 			s := v.zero("")
 			section(b, "Each of `"+here+"`", here+".NAME", v.fields(&s))
+		case named[Price]:
+			p := v.zero("")
+			section(b, "Each of `"+here+"`", here+".NAME", v.fields(&p))
 		}
 	}
 }
@@ -94,8 +97,10 @@ func describeValue(v value) (what, standard string) {
 		return "list of texts", ""
 	case pairs:
 		return "mapping of texts", ""
-	case named[Server]:
+	case named[Server], named[Price]:
 		return "mapping by name", ""
+	case rate:
+		return "number", ""
 	case group:
 		return "mapping", ""
 	default:
