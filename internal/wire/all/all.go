@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/wire"
 	"github.com/fairlead/fairlead/internal/wire/chat"
+	"github.com/fairlead/fairlead/internal/wire/converse"
 	"github.com/fairlead/fairlead/internal/wire/gemini"
 	"github.com/fairlead/fairlead/internal/wire/messages"
 	"github.com/fairlead/fairlead/internal/wire/responses"
@@ -32,6 +33,8 @@ func Upstream(name string, q wire.Quirks) (wire.Upstream, error) {
 		return responses.NewUpstream(q)
 	case messages.Name:
 		return messages.NewUpstream(q)
+	case converse.Name:
+		return converse.NewUpstream(q)
 	case gemini.Name:
 		return gemini.NewUpstream(q)
 	}
