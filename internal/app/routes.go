@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/meter"
 	"github.com/fairlead/fairlead/internal/plan"
 	"github.com/fairlead/fairlead/internal/provider"
 	providerall "github.com/fairlead/fairlead/internal/provider/all"
@@ -23,9 +24,13 @@ import (
 
 // targets builds what answers to each name of the config. What is known of a deployment that stays as it was is kept.
 func (a *App) targets(cfg *config.Config) ([]plan.Target, error) {
+	table, err := prices(cfg)
+	if err != nil {
+		return nil, err
+	}
 	health, keep := a.healths.Renew()
 	b := &builder{
-		app: a, cfg: cfg, health: health, routes: map[string]*route.Model{},
+		app: a, cfg: cfg, health: health, prices: table, routes: map[string]*route.Model{},
 		env: provider.Env{
 			Transport: a.transport, Wire: wireall.Upstream,
 			Timeouts: provider.Timeouts{Connect: cfg.Timeouts.Connect, FirstByte: cfg.Timeouts.FirstByte, BetweenEvents: cfg.Timeouts.BetweenEvents},
@@ -49,6 +54,7 @@ type builder struct {
 	cfg    *config.Config
 	env    provider.Env
 	health func(identity string) *route.Health
+	prices *meter.Table
 	routes map[string]*route.Model // by the name that is asked for
 }
 
@@ -112,7 +118,7 @@ func (b *builder) route(m *config.Model, name string) (*route.Model, error) {
 	return r, nil
 }
 
-// deployment opens the client of one place of m.
+// deployment opens the client of one place of m. It is metered right there, since a price belongs to a place.
 func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deployment, error) {
 	d, ok := providerall.Lookup(p.Provider)
 	if !ok {
@@ -126,11 +132,12 @@ func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deplo
 		return route.Deployment{}, err
 	}
 	out := route.Deployment{
-		Name: p.Provider + "/" + cmp.Or(p.Model, m.Name), Provider: p.Provider, Wire: client.Wire(), Model: client, Weight: p.Weight,
-		Health: b.health(identity(&p.Place)),
+		Name: p.Provider + "/" + cmp.Or(p.Model, m.Name), Provider: p.Provider, Wire: client.Wire(), Weight: p.Weight,
+		Model:  meter.New(client, b.prices, p.Provider, p.Model),
+		Health: b.health(identity(&p.Place)), Price: b.prices.Of(p.Provider, p.Model).Blend,
 	}
 	if prefix, ok := strings.CutSuffix(m.Name, "*"); ok && prefix != "" {
-		out.Model = below{client, prefix}
+		out.Model = below{out.Model, prefix}
 	}
 	return out, nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/h1"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/meter"
 	"github.com/fairlead/fairlead/internal/plan"
-	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/route"
 )
 
@@ -30,7 +30,7 @@ func built(t *testing.T, yaml string) map[string]plan.Target {
 	return out
 }
 
-// TestTargets: a model with one place and nothing to try again is its client, and costs no more than it.
+// TestTargets: a model with one place and nothing to try again is its metered client, and costs no more than it.
 func TestTargets(t *testing.T) {
 	got := built(t, `models:
   - {name: plain, provider: ollama}
@@ -43,7 +43,7 @@ func TestTargets(t *testing.T) {
   - {name: "any/*", provider: ollama}
 `)
 	for name, routed := range map[string]bool{"again": true, "other": true, "never": true, "two": true, "mixed": true, "plain": false, "one": false} {
-		_, client := got[name].Model.(*provider.Client)
+		_, client := got[name].Model.(*meter.Model)
 		_, isRoute := got[name].Model.(*route.Model)
 		if isRoute != routed || client == routed {
 			t.Errorf("%s is a %T", name, got[name].Model)
