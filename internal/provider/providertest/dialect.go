@@ -24,6 +24,7 @@ var dialects = []dialect{
 	{wire: "responses", path: "/responses", read: readResponses, stream: streamResponses, plain: plainResponses, refuse: writeError},
 	{wire: "messages", path: "/messages", read: readMessages, stream: streamMessages, plain: plainMessages, refuse: writeMessagesError},
 	{wire: "messages", path: "/messages/count_tokens", read: readCount, answer: countTokens, refuse: writeMessagesError},
+	{wire: "cohere", path: "/v2/chat", read: readCohere, stream: streamCohere, plain: plainCohere, refuse: writeCohereError},
 }
 
 // dialectOf returns the dialect that r is spoken in, or nil.
