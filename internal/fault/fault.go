@@ -51,6 +51,15 @@ type Error struct {
 	Err        error  // the cause, for the log
 }
 
+// Said is a provider's refusal in its own words, as the cause of an Error, for those who pass it on. No secret is in it.
+type Said struct {
+	ContentType string
+	Body        []byte
+}
+
+// Error says that there are words.
+func (s *Said) Error() string { return "the provider has said why" }
+
 // Error says op, message and cause: for logs, not for clients.
 func (e *Error) Error() string {
 	s := e.Message

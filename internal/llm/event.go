@@ -57,6 +57,9 @@ type Head struct {
 	Model       string
 	Created     int64 // Unix seconds
 	ContentType string
+	Status      int      // of a reply to an Errand
+	Headers     []Header // of a reply to an Errand: those that concern the client
+	Length      int64    // of a reply to an Errand: of its body, in bytes; -1 when that is not known
 }
 
 // Extra holds members of a reply that the other fields have no word for, as Wire wrote them: `"k":v,"l":w`, without

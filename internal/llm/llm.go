@@ -63,6 +63,7 @@ type Request struct {
 	Replies   Replies   // what earlier replies left for the principal; nil: nothing is kept
 	Approvals Approvals // questions to the principal whether a call may run; nil: none can be asked
 	Dropped   []string  // members of the request that the target could not be asked for and that were left out, by name
+	Errand    *Errand   // set when no reply is asked for but something else: Model and Principal alone hold beside it
 	Answers   []Answer  // what the client says about calls that were asked about: dealt with before the model is asked
 }
 

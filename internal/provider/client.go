@@ -31,9 +31,10 @@ type Config struct {
 	Headers  map[string]string // sent with every request; they win over the client's own
 	Defaults map[string]string // sent unless Headers or the client's own request have one of that name
 	Wire     wire.Upstream
-	// Sign puts credentials that are made for each request into its headers, after all others; body is what is sent. It may
-	// wait for them, as long as the request's context lasts. Its error goes to the client if it is a *fault.Error, and else
-	// says that there are no credentials. Nil for none.
+	Errands  Errands
+	// Sign puts credentials that are made for each request into its headers, after all others; body is what is sent, nil for
+	// none and for one that is too long to be held. It may wait for them, as long as the request's context lasts. Its error goes
+	// to the client if it is a *fault.Error, and else says that there are no credentials. Nil for none.
 	Sign      func(r *http.Request, body []byte) error
 	Transport http.RoundTripper
 	Timeouts  Timeouts
@@ -59,6 +60,7 @@ type Client struct {
 	post      http.Request // copied for each request
 	stream    http.Header  // shared by requests, never written
 	plain     http.Header
+	errands   errands
 	fixed     map[string]bool   // headers that no client's request changes
 	scrub     *strings.Replacer // takes the secrets out of a text; nil for none
 }
@@ -90,6 +92,9 @@ func New(c Config) (*Client, error) {
 		name: c.Name, wire: c.Wire, paths: paths, sign: c.Sign, transport: c.Transport, timeouts: c.Timeouts, maxReply: c.MaxReply,
 		post:  http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 		plain: h, stream: maps.Clone(h), fixed: fixed(c, h), scrub: scrubber(c),
+	}
+	if cl.errands, err = c.Errands.open(h); err != nil {
+		return nil, err
 	}
 	if len(h["Accept"]) == 0 {
 		cl.plain["Accept"] = []string{"application/json"}
@@ -123,6 +128,9 @@ type exchange struct {
 
 // generate returns the error that ends the reply, nil too when the range was broken off.
 func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.Event, error) bool) error {
+	if req.Errand != nil {
+		return c.errand(ctx, req, yield)
+	}
 	x := new(exchange)
 	p, w, r := &x.payload, &x.watch, &x.reply
 	p.take()
@@ -144,7 +152,8 @@ func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.
 	defer resp.Body.Close()
 	r.body, r.watch, r.left = resp.Body, w, -1
 	if resp.StatusCode != http.StatusOK {
-		return c.refusal(ctx, resp, r)
+		f, _ := c.refusal(ctx, resp, r)
+		return f
 	}
 	contentType := resp.Header.Get("Content-Type")
 	if !isStream(contentType) {
@@ -231,21 +240,21 @@ func isStream(contentType string) bool {
 	return strings.EqualFold(strings.TrimSpace(t), "text/event-stream")
 }
 
-// refusal is the error for a reply of another status than 200.
-func (c *Client) refusal(ctx context.Context, resp *http.Response, r *reader) error {
+// refusal is the error for a reply of another status than 200, and what stands in the reply.
+func (c *Client) refusal(ctx context.Context, resp *http.Response, r *reader) (f *fault.Error, body []byte) {
 	body, err := io.ReadAll(io.LimitReader(r, maxError))
 	if err != nil && ctx.Err() != nil {
-		return c.ended(ctx, r.watch)
+		return c.ended(ctx, r.watch), nil
 	}
 	if resp.StatusCode < 400 {
-		return c.fault(fault.Upstream, codeUpstream, "answered with status "+strconv.Itoa(resp.StatusCode)+", which is no reply", nil)
+		return c.fault(fault.Upstream, codeUpstream, "answered with status "+strconv.Itoa(resp.StatusCode)+", which is no reply", nil), nil
 	}
-	f := c.own(fault.From(c.wire.ReadError(resp.StatusCode, body)))
+	f = c.own(fault.From(c.wire.ReadError(resp.StatusCode, body)))
 	if f.Kind == fault.Refused && f.Status == 0 {
 		f.Status = resp.StatusCode
 	}
 	if f.RetryAfter == "" {
 		f.RetryAfter = resp.Header.Get("Retry-After")
 	}
-	return f
+	return f, body
 }

@@ -102,6 +102,17 @@ func (w *watchdog) got(n int) {
 	}
 }
 
+// lent notes that the gateway waits for the client (the provider is not late then), or that it does no longer.
+func (w *watchdog) lent(waits bool) {
+	switch {
+	case w.first.Load():
+	case waits:
+		w.since.Store(-1)
+	default:
+		w.since.Store(int64(time.Since(w.begun)))
+	}
+}
+
 var errTooLarge = errors.New("the reply is too large")
 
 // reader is a reply's body under watch. It remembers the error that ended it.

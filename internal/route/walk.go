@@ -51,6 +51,9 @@ func (w *walk) has(d *Deployment) bool {
 
 // speaks reports whether a deployment of m can be asked for all of the request.
 func (w *walk) speaks(m *Model, d *Deployment) bool {
+	if e := w.req.Errand; e != nil && e.Place != "" && e.Place != d.Name {
+		return false
+	}
 	return m.o.DropUnknown || len(w.req.Params.Left) == 0 || w.sameWire(d)
 }
 
@@ -112,6 +115,9 @@ func (m *Model) walk(ctx context.Context, w *walk) {
 		return
 	}
 	err, v, req := w.err, w.verdict, w.req
+	if req.Errand != nil && req.Errand.Stays {
+		return
+	}
 	for _, f := range m.fallbacks[v.cause] {
 		if slices.Contains(w.seen, f) {
 			continue
@@ -264,6 +270,9 @@ func (w *walk) blame(ctx context.Context, m *Model, d *Deployment, err error) {
 		p.succeed()
 	default:
 		p.leave()
+	}
+	if w.req.Spent() {
+		w.cause, w.away, w.again = Other, false, false
 	}
 	if w.away {
 		m.o.Log.InfoContext(ctx, "a deployment has failed a request", "model", m.o.Name, "deployment", d.Name, "error", err, w.call.Attrs())

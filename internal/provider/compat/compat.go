@@ -20,6 +20,7 @@ type Row struct {
 	Auth    string   // the header that carries the key, when it is not a bearer token
 	NeedKey bool     // answers nobody without a key
 	Wires   []string // beside chat, which all of them speak
+	Rerank  string   // its path for rerank, from the root of the host, where that is not OpenAI's way
 	Quirks  wire.Quirks
 }
 
@@ -72,6 +73,10 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 	if err != nil {
 		return nil, err
 	}
+	errands := provider.Errands{BaseURL: base, Model: t.Model}
+	if r.Rerank != "" {
+		errands.Elsewhere = map[string]string{"rerank": r.Rerank}
+	}
 	var defaults map[string]string
 	if name == messages { // its paths begin with the version that the others have in their base URLs
 		base = withoutVersion(base)
@@ -84,7 +89,7 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 		return nil, err
 	}
 	return provider.New(provider.Config{
-		Name: r.Name, BaseURL: base, Key: t.Key, Auth: r.Auth, Headers: t.Headers, Defaults: defaults, Wire: w,
+		Name: r.Name, BaseURL: base, Key: t.Key, Auth: r.Auth, Headers: t.Headers, Defaults: defaults, Wire: w, Errands: errands,
 		Transport: env.Transport, Timeouts: env.Timeouts, MaxReply: env.MaxReply, UserAgent: env.UserAgent,
 	})
 }
