@@ -227,7 +227,7 @@ func (tr *transcript) request(text string) *http.Request {
 
 // fill puts addresses and keys for their names.
 func (tr *transcript) fill(text string) string {
-	pairs := []string{"{{model}}", tr.model.URL(), "{{dead}}", "http://" + tr.dead, "{{key}}", gatewayKey, "{{upstream key}}", upstreamKey}
+	pairs := []string{"{{model}}", tr.model.URL(), "{{model root}}", strings.TrimSuffix(tr.model.URL(), "/v1"), "{{dead}}", "http://" + tr.dead, "{{key}}", gatewayKey, "{{upstream key}}", upstreamKey}
 	if tr.gateway != nil {
 		pairs = append(pairs, "{{gateway}}", tr.gateway.URL)
 	}
