@@ -25,6 +25,11 @@ var dialects = []dialect{
 	{wire: "messages", path: "/messages", read: readMessages, stream: streamMessages, plain: plainMessages, refuse: writeMessagesError},
 	{wire: "messages", path: "/messages/count_tokens", read: readCount, answer: countTokens, refuse: writeMessagesError},
 	{wire: "cohere", path: "/v2/chat", read: readCohere, stream: streamCohere, plain: plainCohere, refuse: writeCohereError},
+	{wire: "gemini", path: ":generateContent", read: readGemini, plain: plainGemini, refuse: writeGeminiError},
+	{wire: "gemini", path: ":streamGenerateContent", read: readGemini, stream: streamGemini, refuse: writeGeminiError},
+	{wire: "messages", path: "/count-tokens:rawPredict", read: readPredict, answer: countTokens, refuse: writeMessagesError},
+	{wire: "messages", path: ":rawPredict", read: readPredict, plain: plainMessages, refuse: writeMessagesError},
+	{wire: "messages", path: ":streamRawPredict", read: readPredict, stream: streamMessages, refuse: writeMessagesError},
 }
 
 // dialectOf returns the dialect that r is spoken in, or nil.

@@ -11,7 +11,7 @@ import (
 // Request is what the model was asked.
 type Request struct {
 	N            int    // from 1
-	Wire         string // the wire that it came over: "chat", "responses", "messages"
+	Wire         string // the wire that it came over: "chat", "responses", "messages", "gemini"
 	Path         string
 	Header       http.Header
 	Raw          []byte // the body
@@ -25,6 +25,7 @@ type Request struct {
 	Members      map[string]any // all top-level members, decoded
 
 	stores   bool // responses: the reply is kept
+	thinks   bool // gemini: thoughts are told
 	encrypts bool // responses: reasoning is told in a form that can be sent back
 
 	gone  chan struct{}

@@ -35,6 +35,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	thoughts  map[string]string // signatures of what was thought before a call, by its id
+	parts     map[string]string // what a signature signs
 	requests  []*Request
 	responses responsesMemory
 	conns     map[net.Conn]bool
@@ -112,7 +113,7 @@ func (s *Server) Loose() *Server {
 	return s
 }
 
-// RequireKey makes the model refuse requests whose bearer token, api-key or x-api-key is another.
+// RequireKey makes the model refuse requests whose bearer token, api-key, x-api-key or x-goog-api-key is another.
 func (s *Server) RequireKey(key string) *Server {
 	s.key.Store(&key)
 	return s
@@ -205,7 +206,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, d *dialect) {
 
 // admit returns the status with which req is refused, or 0.
 func (s *Server) admit(req *Request, bad **refusal) (status int, code string) {
-	if want := s.key.Load(); want != nil && !slices.Contains([]string{req.Header.Get("Api-Key"), req.Header.Get("X-Api-Key")}, *want) && req.Header.Get("Authorization") != "Bearer "+*want {
+	if want := s.key.Load(); want != nil && !slices.Contains([]string{req.Header.Get("Api-Key"), req.Header.Get("X-Api-Key"), req.Header.Get("X-Goog-Api-Key")}, *want) && req.Header.Get("Authorization") != "Bearer "+*want {
 		*bad = refusef("", "Incorrect API key provided.")
 		status, code = http.StatusUnauthorized, "invalid_api_key"
 	} else if *bad != nil && (!s.loose.Load() || req.Members == nil) {
