@@ -109,12 +109,17 @@ func TestCostUnknown(t *testing.T) {
 	step := providertest.Text("Hello.").Costs(providertest.Usage{Input: 100, Output: 10})
 	tr := house(t, costs(""), step, step, step)
 	for i, want := range []string{"unknown", "0.00015", "0"} {
+		if i > 0 {
+			prices := []string{"p-1: {input: 1, output: 5}", "openai/*: {input: 0, output: 0}"}[i-1]
+			tr.rewrite(func(s string) string {
+				text, _, _ := strings.Cut(s, "\nprices:")
+				return text + "\nprices: {" + prices + "}\n"
+			})
+			tr.reloaded(i)
+		}
 		if head, text := tr.asked("/v1/chat/completions", chat("")); head.Get("X-Fairlead-Cost") != want {
 			t.Errorf("the head says %q, want %q: %s", head.Get("X-Fairlead-Cost"), want, text)
 		}
-		prices := []string{"prices:\n  p-1: {input: 1, output: 5}\n", "prices:\n  openai/*: {input: 0, output: 0}\n", ""}[i]
-		tr.rewrite(func(s string) string { text, _, _ := strings.Cut(s, "\nprices:"); return text + "\n" + prices })
-		tr.reloaded(i + 1)
 	}
 	stream := build(t, costs(""), func(tr *transcript) { tr.rule = play(tooled()...) })
 	_, text := stream.asked("/v1/messages", strings.TrimSuffix(dialects["messages"].body, "}")+`,"stream":true}`)
@@ -144,12 +149,14 @@ func TestCostDecidesTheCheapest(t *testing.T) {
 	given := places("    strategy: cheapest\nprices:\n  m-1: {input: 2, output: 2}\n  m-2: {input: 1, output: 1}\n", "{{model}}", b.URL())
 	tr := build(t, given, func(tr *transcript) { tr.rule = always(providertest.Text("a")) })
 	for i, want := range []string{"openai/m-2", "openai/m-1"} {
+		if i > 0 {
+			tr.rewrite(func(s string) string { return strings.Replace(s, "m-1: {input: 2", "m-1: {input: 0.5", 1) })
+			tr.reloaded(1)
+		}
 		for range 3 {
 			if a := tr.routed(chat("")); a.deployment != want {
 				t.Errorf("%+v, want %s", a, want)
 			}
 		}
-		tr.rewrite(func(s string) string { return strings.Replace(s, "m-1: {input: 2", "m-1: {input: 0.5", 1) })
-		tr.reloaded(i + 1)
 	}
 }
