@@ -49,6 +49,8 @@ type writer struct {
 	looped  bool
 	held    []byte // the text of a turn that may not be the last, where only the last one's counts
 	usage   usages
+
+	completed int64 // when; the kept reply and the one that is told say the same
 }
 
 // WriteReply writes the reply: opaque bytes as they come, or one response made of all the turns' events, streamed or not.
@@ -236,6 +238,9 @@ func (w *writer) finish(stop string) {
 		w.status, w.reason = statusIncomplete, "max_output_tokens"
 	case llm.StopFilter:
 		w.status, w.reason = statusIncomplete, "content_filter"
+	}
+	if w.status == statusCompleted {
+		w.completed = w.door.clock().Unix()
 	}
 	w.closeTurn(w.status)
 	w.dropRunning()

@@ -132,7 +132,7 @@ func (w *writer) response(dst []byte) []byte {
 	dst = jsonedit.AppendQuote(append(dst, `,"status":`...), w.status)
 	dst = append(dst, `,"completed_at":`...)
 	if w.status == statusCompleted {
-		dst = appendInt(dst, w.door.clock().Unix())
+		dst = appendInt(dst, w.completed)
 	} else {
 		dst = append(dst, "null"...)
 	}
