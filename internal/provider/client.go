@@ -36,6 +36,7 @@ type Config struct {
 	// none and for one that is too long to be held. It may wait for them, as long as the request's context lasts. Its error goes
 	// to the client if it is a *fault.Error, and else says that there are no credentials. Nil for none.
 	Sign      func(r *http.Request, body []byte) error
+	CodeIn    string // the header in which the vendor names an error whose body does not; empty for none
 	Transport http.RoundTripper
 	Timeouts  Timeouts
 	MaxReply  int64  // bytes of a reply that is no stream; 0: 64 MiB
@@ -54,6 +55,7 @@ type Client struct {
 	wire      wire.Upstream
 	paths     wire.Pather // the wire, if its paths depend on the request
 	sign      func(r *http.Request, body []byte) error
+	codeIn    string
 	transport http.RoundTripper
 	timeouts  Timeouts
 	maxReply  int64
@@ -89,7 +91,7 @@ func New(c Config) (*Client, error) {
 		c.MaxReply = maxReply
 	}
 	cl := &Client{
-		name: c.Name, wire: c.Wire, paths: paths, sign: c.Sign, transport: c.Transport, timeouts: c.Timeouts, maxReply: c.MaxReply,
+		name: c.Name, wire: c.Wire, paths: paths, sign: c.Sign, codeIn: c.CodeIn, transport: c.Transport, timeouts: c.Timeouts, maxReply: c.MaxReply,
 		post:  http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1},
 		plain: h, stream: maps.Clone(h), fixed: fixed(c, h), scrub: scrubber(c),
 	}
@@ -237,7 +239,8 @@ func (c *Client) withOwn(h http.Header, own []llm.Header) http.Header {
 // isStream reports whether a reply of this type has no known end.
 func isStream(contentType string) bool {
 	t, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(t), "text/event-stream")
+	t = strings.TrimSpace(t)
+	return strings.EqualFold(t, "text/event-stream") || strings.EqualFold(t, "application/vnd.amazon.eventstream")
 }
 
 // refusal is the error for a reply of another status than 200, and what stands in the reply.
@@ -252,6 +255,9 @@ func (c *Client) refusal(ctx context.Context, resp *http.Response, r *reader) (f
 	f = c.own(fault.From(c.wire.ReadError(resp.StatusCode, body)))
 	if f.Kind == fault.Refused && f.Status == 0 {
 		f.Status = resp.StatusCode
+	}
+	if f.Code == "" && c.codeIn != "" {
+		f.Code, _, _ = strings.Cut(resp.Header.Get(c.codeIn), ":") // an address may stand behind it
 	}
 	if f.RetryAfter == "" {
 		f.RetryAfter = resp.Header.Get("Retry-After")
