@@ -62,6 +62,12 @@ type builder struct {
 func (b *builder) target(m *config.Model) (plan.Target, error) {
 	places := m.Places()
 	t := plan.Target{Name: m.Name, Provider: places[0].Provider, DropUnknown: m.DropUnknown}
+	for i := range places {
+		t.Account += account(&places[i].Place)
+		if name := cmp.Or(places[i].Model, m.Name); places[i].Model != "" || !m.Takes() {
+			t.Vendors = append(t.Vendors, name)
+		}
+	}
 	f := &m.Fallbacks
 	if len(places) == 1 && m.Retries == 0 && len(f.RateLimit)+len(f.ContextWindow)+len(f.ContentFilter)+len(f.Outage) == 0 {
 		d, err := b.deployment(m, &places[0])
@@ -140,6 +146,13 @@ func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deplo
 		out.Model = below{out.Model, prefix}
 	}
 	return out, nil
+}
+
+// account is the same for places at one provider with one key. It shows no secret.
+func account(p *config.Place) string {
+	own := *p
+	own.Model, own.Wire = "", ""
+	return identity(&own)
 }
 
 // identity tells places apart. It shows no secret.

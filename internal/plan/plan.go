@@ -25,6 +25,10 @@ type Target struct {
 	Model    llm.Model
 	// DropUnknown leaves out what the wire has no word for, where the request came over another one; else it is refused.
 	DropUnknown bool
+	// Account is the same for all targets that share what a provider keeps: files, batches. Vendors are the names that providers
+	// know the model by; none for one that passes the client's name on.
+	Account string
+	Vendors []string
 }
 
 // Planner holds what one snapshot of the config allows.

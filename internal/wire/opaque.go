@@ -96,17 +96,29 @@ func (o *opaque) release() {
 	holds.Put(o.hold)
 }
 
-// opaqueHeaders sets the headers of a relayed reply, and reports whether it is a stream.
+// opaqueHeaders sets the headers of a relayed reply, and reports whether it is one to be passed on piece by piece: a stream
+// of events, or whatever else an errand brings whose end is not known.
 func opaqueHeaders(w http.ResponseWriter, head *llm.Head) bool {
-	if head == nil || head.ContentType == "" {
+	if head == nil {
 		return false
 	}
-	if !IsStream(head.ContentType) {
+	for _, h := range head.Headers {
+		w.Header().Set(h.Name, h.Value)
+	}
+	if IsStream(head.ContentType) {
+		StreamHeaders(w, head.ContentType)
+		return true
+	}
+	if head.ContentType != "" {
 		w.Header().Set("Content-Type", head.ContentType)
+	}
+	if head.Status == 0 {
 		return false
 	}
-	StreamHeaders(w, head.ContentType)
-	return true
+	if head.Length >= 0 && head.Status != http.StatusNoContent {
+		w.Header().Set("Content-Length", strconv.FormatInt(head.Length, 10))
+	}
+	return head.Length < 0
 }
 
 // StreamHeaders sets the headers of an event stream. An empty contentType is that of event streams in UTF-8.
