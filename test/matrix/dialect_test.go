@@ -42,7 +42,8 @@ const answerSchema = `{"type":"object","properties":{"answer":{"type":"integer"}
 // system is what every client says first, in its dialect's place for it.
 const system = "Be brief."
 
-func value(t testing.TB, v any) jsontext.Value {
+func value(t *testing.T, v any) jsontext.Value {
+	t.Helper()
 	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		t.Fatal(err)

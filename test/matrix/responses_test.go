@@ -90,9 +90,9 @@ type responsesItem struct {
 }
 
 type response struct {
-	Status     string             `json:"status"`
-	Output     []jsontext.Value   `json:"output"`
-	Error      *responsesProblem  `json:"error"`
+	Status     string                   `json:"status"`
+	Output     []jsontext.Value         `json:"output"`
+	Error      *responsesProblem        `json:"error"`
 	Incomplete *struct{ Reason string } `json:"incomplete_details"`
 	Usage      *struct {
 		In  int64 `json:"input_tokens"`
@@ -193,8 +193,8 @@ func (d responsesDialect) readStream(t *testing.T, b []byte, r *reply) {
 			continue
 		}
 		v := parse[struct {
-			Type     string    `json:"type"`
-			Response *response `json:"response"`
+			Type           string    `json:"type"`
+			Response       *response `json:"response"`
 			responsesError `json:",inline"`
 		}](t, f.data)
 		switch v.Type {
