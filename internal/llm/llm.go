@@ -62,6 +62,8 @@ type Request struct {
 	Principal string    // whose request it is
 	Replies   Replies   // what earlier replies left for the principal; nil: nothing is kept
 	Approvals Approvals // questions to the principal whether a call may run; nil: none can be asked
+	Drops     bool      // what the target cannot be asked for is left out, and told, in place of a refusal
+	Without   []string  // members of Raw that are not sent
 	Dropped   []string  // members of the request that the target could not be asked for and that were left out, by name
 	Errand    *Errand   // set when no reply is asked for but something else: Model and Principal alone hold beside it
 	Answers   []Answer  // what the client says about calls that were asked about: dealt with before the model is asked
@@ -109,12 +111,26 @@ func (r *Request) Conversation() []Message {
 		})
 		if at >= 0 && !told[at] && len(r.Restored[at].Messages) > 0 {
 			told[at] = true
-			out = append(out, r.Restored[at].Messages...)
+			kept := r.Restored[at].Messages
+			out = append(withoutTexts(out, kept), kept...)
 			continue
 		}
 		out = append(out, *m)
 	}
 	return append(out, r.AddedMessages...)
+}
+
+// withoutTexts takes from the end of a conversation what the client has seen of a hidden turn: the texts of its rounds, where
+// a wire shows each as a message of its own.
+func withoutTexts(out, kept []Message) []Message {
+	for len(out) > 0 {
+		m := &out[len(out)-1]
+		if m.Role != Assistant || len(m.Calls) > 0 || !slices.ContainsFunc(kept, func(k Message) bool { return k.Role == Assistant && k.Text == m.Text }) {
+			break
+		}
+		out = out[:len(out)-1]
+	}
+	return out
 }
 
 // Mock is an answer that the request brings along.

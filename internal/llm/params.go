@@ -1,5 +1,7 @@
 package llm
 
+import "strconv"
+
 // Params are the controls of a request that more than its wire must know. The first ones are the loop's, and every Decode
 // fills them. The others are for wires that the request did not come over, and only DecodeAll fills them: a codec of the
 // same wire has the client's bytes.
@@ -50,4 +52,90 @@ type Format struct {
 	Description string
 	Schema      []byte // nil: any JSON object
 	Strict      *bool
+}
+
+// Drop forgets the parameter that OpenAI's chat completions have this name for. It reports whether there is a field for it.
+func (p *Params) Drop(name string) bool {
+	switch name {
+	case "n":
+		p.N = 0
+	case "max_tokens", "max_completion_tokens":
+		p.MaxOutput = 0
+	case "temperature":
+		p.Temperature = nil
+	case "top_p":
+		p.TopP = nil
+	case "top_k":
+		p.TopK = nil
+	case "frequency_penalty":
+		p.FrequencyPenalty = nil
+	case "presence_penalty":
+		p.PresencePenalty = nil
+	case "seed":
+		p.Seed = nil
+	case "logprobs", "top_logprobs":
+		p.TopLogprobs = nil
+	case "stop":
+		p.Stop = nil
+	case "response_format":
+		p.Format, p.JSON = nil, false
+	case "reasoning_effort":
+		p.Effort, p.ThinkTokens = "", 0
+	case "verbosity":
+		p.Verbosity = ""
+	case "service_tier":
+		p.ServiceTier = ""
+	case "parallel_tool_calls":
+		p.OneByOne = false
+	default:
+		return false
+	}
+	return true
+}
+
+// Says reports whether the parameter of that name is said, and is not what holds when it is not.
+func (p *Params) Says(name string) bool {
+	switch name {
+	case "n":
+		return p.N > 1
+	case "max_tokens", "max_completion_tokens":
+		return p.MaxOutput > 0
+	case "temperature":
+		return differs(p.Temperature, "1")
+	case "top_p":
+		return differs(p.TopP, "1")
+	case "top_k":
+		return len(p.TopK) > 0
+	case "frequency_penalty":
+		return differs(p.FrequencyPenalty, "0")
+	case "presence_penalty":
+		return differs(p.PresencePenalty, "0")
+	case "seed":
+		return len(p.Seed) > 0
+	case "logprobs", "top_logprobs":
+		return len(p.TopLogprobs) > 0
+	case "stop":
+		return len(p.Stop) > 0
+	case "response_format":
+		return p.Format != nil || p.JSON
+	case "reasoning_effort":
+		return p.Effort != "" || p.ThinkTokens > 0
+	case "verbosity":
+		return p.Verbosity != ""
+	case "service_tier":
+		return p.ServiceTier != ""
+	case "parallel_tool_calls":
+		return p.OneByOne
+	}
+	return false
+}
+
+// differs reports whether a number is said and is another one.
+func differs(number []byte, from string) bool {
+	if len(number) == 0 {
+		return false
+	}
+	f, err := strconv.ParseFloat(string(number), 64)
+	g, _ := strconv.ParseFloat(from, 64)
+	return err != nil || f != g
 }

@@ -36,7 +36,8 @@ func New(inner llm.Model, table *Table, provider, name string) *Model {
 	return m
 }
 
-// Generate has inner answer. The usage of its End event gets its cost, and the call of ctx is told of both.
+// Generate has inner answer. The usage of its End event gets its cost, and the call of ctx is told of both. An errand that does
+// not say what it used costs nothing that the gateway knows of, and says nothing.
 func (m *Model) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Event, error] {
 	reply := m.inner.Generate(ctx, req)
 	if req.Op != "" {
@@ -44,7 +45,7 @@ func (m *Model) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Ev
 	}
 	return func(yield func(llm.Event, error) bool) {
 		reply(func(ev llm.Event, err error) bool {
-			if ev.Kind == llm.End && err == nil {
+			if ev.Kind == llm.End && err == nil && (req.Errand == nil || ev.Usage != nil) {
 				ev.Usage = m.charge(ctx, req, ev.Usage)
 			}
 			return yield(ev, err)

@@ -102,4 +102,35 @@ type Quirks struct {
 	MediaInResults  bool     // takes images in tool messages
 	UsageMember     string   // where a stream's usage stands, when elsewhere: "x_groq.usage"
 	TopK            bool     // takes top_k although the wire does not have it
+	// Rules returns what is known of a model beside, by the name that is sent; nil for nothing. A nil Rules knows nothing.
+	Rules func(model string) *Rules
 }
+
+// Rules are what one model takes, beside what its provider's wire has words for. They are data (provider.Models).
+type Rules struct {
+	Unsupported []string // parameters that it refuses, by the names that OpenAI's chat completions have for them
+	Renames     *Params  // members that it knows by another name
+	MaxOutput   int64    // the limit of an answer where the wire demands one and the request names none; 0: the wire's own
+	Reasoning   string   // how a wire of several ways asks for reasoning: none | budget | adaptive; empty: the wire's own
+	// Bridge says which requests over chat must go over responses: Tools, those that offer tools unless they ask for no
+	// reasoning; ToolsEffort, those that offer tools and ask for reasoning; empty: none.
+	Bridge string
+}
+
+// The values of Rules.Bridge.
+const (
+	BridgeTools       = "tools"
+	BridgeToolsEffort = "tools_effort"
+)
+
+// RulesOf are the rules of a model, never nil.
+func (q *Quirks) RulesOf(model string) *Rules {
+	if q.Rules != nil {
+		if r := q.Rules(model); r != nil {
+			return r
+		}
+	}
+	return &noRules
+}
+
+var noRules Rules

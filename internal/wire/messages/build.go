@@ -52,7 +52,7 @@ func named(req *llm.Request, ms []llm.Message) []llm.Message {
 
 // build appends a body made of the decoded fields.
 func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
-	b := builder{u: u, req: req, limits: limitsOf(cmp.Or(u.q.Model, req.Model)), enc: encoder{whole: true}}
+	b := builder{u: u, req: req, limits: u.limits(cmp.Or(u.q.Model, req.Model)), enc: encoder{whole: true}}
 	if err := b.unsayable(); err != nil {
 		return dst, err
 	}

@@ -36,6 +36,22 @@ var families = []limits{
 	{"", 8192, "budget"},
 }
 
+// limits are those of a model, as far as its rules do not say others.
+func (u *Upstream) limits(model string) limits {
+	l, r := limitsOf(model), u.q.RulesOf(model)
+	if r.MaxOutput > 0 {
+		l.output = r.MaxOutput
+	}
+	switch r.Reasoning {
+	case "":
+	case "none":
+		l.reason = ""
+	default:
+		l.reason = r.Reasoning
+	}
+	return l
+}
+
 func limitsOf(model string) limits {
 	for _, f := range families {
 		if strings.HasPrefix(model, f.prefix) {

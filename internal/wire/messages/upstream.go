@@ -28,7 +28,7 @@ type Upstream struct {
 
 var _ wire.Upstream = (*Upstream)(nil)
 
-// NewUpstream returns the codec for a provider with these quirks. Of the quirks Model, DropParams and RenameParams mean
+// NewUpstream returns the codec for a provider with these quirks. Of the quirks Model, DropParams, RenameParams and Rules mean
 // something on this wire.
 func NewUpstream(q wire.Quirks) (*Upstream, error) {
 	params, err := wire.NewParams(&q)
