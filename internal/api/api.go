@@ -25,6 +25,7 @@ type API struct {
 	Log     *slog.Logger
 	Access  obs.Access
 	Body    int64    // the largest request body, in bytes
+	Uploads int64    // the largest form, in bytes
 	Show    llm.Show // how tool rounds show when the request does not say
 	// What outlives a request; nil: nothing does. Background makes replies that go on without their client.
 	Kept       store.Store
@@ -58,6 +59,10 @@ func (a *API) routes() []route {
 	}
 	for _, d := range a.Doors {
 		for _, r := range d.Routes() {
+	if a.MCP != nil {
+		list = append(list, a.mcpRoutes()...)
+	}
+	list = append(list, a.relayRoutes(errs)...)
 			list = append(list, route{method: r.Method, path: r.Path, door: d, serve: a.generate})
 		}
 		if counter, ok := d.(wire.Counter); ok {

@@ -93,6 +93,7 @@ func (a *App) Apply(cfg *config.Config) error {
 	a.servers.Warm()
 	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, keys: keys, doors: doors})
 	return nil
+	front.Uploads = cfg.Limits.UploadBytes
 }
 
 // identity is what the holder of a key may use now, or nil if the key is gone. Who has no key, in this process or without

@@ -115,6 +115,7 @@ type Limits struct {
 }
 
 // Timeouts are what a provider and a quiet client connection are held to.
+	UploadBytes     int64         // the body of one that is a form, with files
 type Timeouts struct {
 	Connect       time.Duration // until the provider's connection stands, TLS included
 	FirstByte     time.Duration // from the request's last byte to the reply's first
@@ -152,7 +153,7 @@ func Default() *Config {
 		StreamToolRounds: StreamStandard,
 		Limits: Limits{
 			Rounds: 10, Calls: 64, ConcurrentCalls: 8, WallTime: 10 * time.Minute, CallTime: time.Minute,
-			ResultBytes: 256 << 10, BodyBytes: 32 << 20,
+			ResultBytes: 256 << 10, BodyBytes: 32 << 20, UploadBytes: 512 << 20,
 		},
 		Timeouts: Timeouts{
 			Connect: 10 * time.Second, FirstByte: 5 * time.Minute, BetweenEvents: 2 * time.Minute, KeepAlive: 15 * time.Second,

@@ -159,7 +159,7 @@ keys:
     key_hash: sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
     models: []
 stream_tool_rounds: annotated
-limits: {rounds: 3, calls: 4, concurrent_calls: 2, wall_time: 1m, call_time: 5s, result_bytes: 1KiB, body_bytes: 10MB}
+limits: {rounds: 3, calls: 4, concurrent_calls: 2, wall_time: 1m, call_time: 5s, result_bytes: 1KiB, body_bytes: 10MB, upload_bytes: 20MB}
 timeouts: {connect: 1s, first_byte: 2s, between_events: 3s, keepalive: 4s}
 external_mcp: {allow: [MCP.example.com, "*.example.org:8443"]}
 mocks: true
@@ -216,7 +216,7 @@ func TestParseWhole(t *testing.T) {
 		},
 		StreamToolRounds: StreamAnnotated,
 		Limits: Limits{
-			Rounds: 3, Calls: 4, ConcurrentCalls: 2, WallTime: time.Minute, CallTime: 5 * time.Second, ResultBytes: 1024, BodyBytes: 10e6,
+			Rounds: 3, Calls: 4, ConcurrentCalls: 2, WallTime: time.Minute, CallTime: 5 * time.Second, ResultBytes: 1024, BodyBytes: 10e6, UploadBytes: 20e6,
 		},
 		Timeouts: Timeouts{
 			Connect: time.Second, FirstByte: 2 * time.Second, BetweenEvents: 3 * time.Second, KeepAlive: 4 * time.Second,

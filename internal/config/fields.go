@@ -141,6 +141,7 @@ func timeoutFields(t *Timeouts) []field {
 	return []field{
 		{name: "connect", to: duration{&t.Connect}, doc: "Until a connection to the provider stands."},
 		{name: "first_byte", to: duration{&t.FirstByte}, doc: "From the request to the first byte of the reply."},
+		{name: "upload_bytes", to: size{&l.UploadBytes, 8 << 30}, doc: "How large one may be that is a form with files. It is passed on as it comes; one that names its model behind a file waits in a temporary file."},
 		{name: "between_events", to: duration{&t.BetweenEvents}, doc: "Between two events of a stream."},
 		{name: "keepalive", to: duration{&t.KeepAlive}, doc: "How long a streaming client hears nothing before it gets a comment."},
 	}

@@ -36,6 +36,9 @@ func (p *Planner) Sole(id *auth.Identity) (name string, ok bool) {
 	return name, name != ""
 }
 
+// AnyVendors is no model's name: who may use it at an account may use all that the vendor has.
+const AnyVendors = "\x00"
+
 // AllowsVendors reports whether the identity has, at the account of the model name, a model that the vendor knows as vendors.
 func (p *Planner) AllowsVendors(id *auth.Identity, name, vendors string) bool {
 	here, ok := p.Target(id, name)
