@@ -54,46 +54,8 @@ type Format struct {
 	Strict      *bool
 }
 
-// Drop forgets the parameter that OpenAI's chat completions have this name for. It reports whether there is a field for it.
-func (p *Params) Drop(name string) bool {
-	switch name {
-	case "n":
-		p.N = 0
-	case "max_tokens", "max_completion_tokens":
-		p.MaxOutput = 0
-	case "temperature":
-		p.Temperature = nil
-	case "top_p":
-		p.TopP = nil
-	case "top_k":
-		p.TopK = nil
-	case "frequency_penalty":
-		p.FrequencyPenalty = nil
-	case "presence_penalty":
-		p.PresencePenalty = nil
-	case "seed":
-		p.Seed = nil
-	case "logprobs", "top_logprobs":
-		p.TopLogprobs = nil
-	case "stop":
-		p.Stop = nil
-	case "response_format":
-		p.Format, p.JSON = nil, false
-	case "reasoning_effort":
-		p.Effort, p.ThinkTokens = "", 0
-	case "verbosity":
-		p.Verbosity = ""
-	case "service_tier":
-		p.ServiceTier = ""
-	case "parallel_tool_calls":
-		p.OneByOne = false
-	default:
-		return false
-	}
-	return true
-}
-
-// Says reports whether the parameter of that name is said, and is not what holds when it is not.
+// Says reports whether the parameter that OpenAI's chat completions have this name for is said, and is not what holds when it
+// is not.
 func (p *Params) Says(name string) bool {
 	switch name {
 	case "n":

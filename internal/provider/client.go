@@ -138,8 +138,8 @@ func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.
 	p.take()
 	defer p.release()
 	var err error
-	if p.data, req, err = c.write(obs.From(ctx), p.data, req); err != nil {
-		return c.failure(err, "cannot be sent this request")
+	if p.data, err = c.wire.AppendRequest(p.data, req); err != nil {
+		return c.failure(c.advise(req, err), "cannot be sent this request")
 	}
 	w.start(ctx, c.timeouts)
 	defer w.stop()

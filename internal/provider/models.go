@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/wire"
@@ -199,11 +198,4 @@ func memberSays(body []byte, name string) bool {
 		return err != nil || f != 0
 	}
 	return true
-}
-
-// codeUnsupported is the code of the fault of a parameter that the target has no word for. Param names it.
-const codeUnsupported = "unsupported_parameter"
-
-func unsupported(param, message string) error {
-	return &fault.Error{Kind: fault.Invalid, Op: "provider.AppendRequest", Code: codeUnsupported, Param: param, Message: message}
 }
