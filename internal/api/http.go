@@ -134,10 +134,22 @@ func (w *statusWriter) begin(status int) {
 		h := w.Header()
 		h.Set("X-Fairlead-Deployment", c.Deployment)
 		h.Set("X-Fairlead-Attempts", strconv.Itoa(c.Attempts))
-		if len(c.Dropped) > 0 {
-			h.Set("X-Fairlead-Dropped-Params", strings.Join(c.Dropped, ", "))
+	}
+	if c := w.call; c != nil && len(c.Dropped) > 0 {
+		w.Header().Set("X-Fairlead-Dropped-Params", dropped(w.Header().Get("X-Fairlead-Dropped-Params"), c.Dropped))
+	}
+}
+
+// dropped adds names to those that a header tells already.
+func dropped(told string, names []string) string {
+	for _, name := range names {
+		if told == "" {
+			told = name
+		} else if !strings.Contains(", "+told+", ", ", "+name+", ") {
+			told += ", " + name
 		}
 	}
+	return told
 }
 
 // WriteHeader notes the status.

@@ -133,13 +133,20 @@ func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deplo
 	if p.Region != "" && !d.Regions {
 		return route.Deployment{}, &provider.Mistake{Field: "region", Message: "the provider " + p.Provider + " has no regions"}
 	}
-	client, err := d.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Region: p.Region, Key: p.APIKey, Headers: reveal(p.Headers), Wire: p.Wire}, b.env)
+	if p.Version != "" && !d.Versions {
+		return route.Deployment{}, &provider.Mistake{Field: "api_version", Message: "the provider " + p.Provider + " has one version of its API"}
+	}
+	client, err := d.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Region: p.Region, APIVersion: p.Version, Key: p.APIKey, Headers: reveal(p.Headers), Wire: p.Wire}, b.env)
 	if err != nil {
 		return route.Deployment{}, err
 	}
+	model := llm.Model(client)
+	if m.DropUnknown {
+		model = provider.Lenient(model)
+	}
 	out := route.Deployment{
 		Name: p.Provider + "/" + cmp.Or(p.Model, m.Name), Provider: p.Provider, Wire: client.Wire(), Weight: p.Weight,
-		Model:  meter.New(client, b.prices, p.Provider, p.Model),
+		Model:  meter.New(model, b.prices, p.Provider, p.Model),
 		Health: b.health(identity(&p.Place)), Price: b.prices.Of(p.Provider, p.Model).Blend,
 	}
 	if prefix, ok := strings.CutSuffix(m.Name, "*"); ok && prefix != "" {
@@ -158,7 +165,7 @@ func account(p *config.Place) string {
 // identity tells places apart. It shows no secret.
 func identity(p *config.Place) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q %q %q", p.Provider, p.Model, p.BaseURL, p.Region, p.Wire, p.APIKey.Reveal())
+	fmt.Fprintf(h, "%q %q %q %q %q %q %q", p.Provider, p.Model, p.BaseURL, p.Region, p.Version, p.Wire, p.APIKey.Reveal())
 	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
 		fmt.Fprintf(h, " %q %q", name, p.Headers[name].Reveal())
 	}

@@ -372,16 +372,26 @@ func TestCredentialsOfMessages(t *testing.T) {
 func TestUnknownParams(t *testing.T) {
 	t.Parallel()
 	given := strings.Replace(threeWires, "limits:", `  - {name: d, provider: anthropic, model: m-1, base_url: "{{model root}}", api_key: "{{upstream key}}", unknown_params: drop}`+"\nlimits:", 1)
-	tr := house(t, given+oneTool, providertest.Text("Fine."), providertest.Text("Fine."))
+	tr := house(t, given+oneTool, providertest.Text("Fine."), providertest.Text("Fine."), providertest.Text("Fine."))
 	body := strings.Replace(chat(`"logit_bias":{"1":2},"metadata":{"a":"b"},"user":"u"`), `"m"`, `"a"`, 1)
 	tr.call(http.MethodPost, "/v1/chat/completions", body).refused(http.StatusBadRequest, "unsupported_parameter", "logit_bias")
 	a := tr.call(http.MethodPost, "/v1/chat/completions", strings.Replace(body, `"a"`, `"d"`, 1)).fine()
 	if a.header.Get("X-Fairlead-Dropped-Params") != "logit_bias" || strings.Contains(string(tr.model.Request(1).Raw), "logit_bias") {
 		t.Errorf("headers %v, the model was asked %s", a.header, tr.model.Request(1).Raw)
 	}
+	// What a field has a word for, and this wire has not, is no different.
+	numbers := strings.Replace(body, `"logit_bias":{"1":2}`, `"seed":7,"frequency_penalty":0.5,"top_p":0.5`, 1)
+	tr.call(http.MethodPost, "/v1/chat/completions", numbers).refused(http.StatusBadRequest, "unsupported_parameter", "frequency_penalty")
+	a = tr.call(http.MethodPost, "/v1/chat/completions", strings.Replace(numbers, `"a"`, `"d"`, 1)).fine()
+	if got := a.header.Get("X-Fairlead-Dropped-Params"); got != "frequency_penalty, seed" {
+		t.Errorf("dropped are %q", got)
+	}
+	if raw := string(tr.model.Request(2).Raw); !strings.Contains(raw, `"top_p":0.5`) || strings.Contains(raw, "seed") {
+		t.Errorf("the model was asked %s", raw)
+	}
 	same := tr.call(http.MethodPost, "/v1/chat/completions", strings.Replace(body, `"a"`, `"m"`, 1)).fine()
-	if same.header.Get("X-Fairlead-Dropped-Params") != "" || !strings.Contains(string(tr.model.Request(2).Raw), "logit_bias") {
-		t.Errorf("on its own wire: headers %v, the model was asked %s", same.header, tr.model.Request(2).Raw)
+	if same.header.Get("X-Fairlead-Dropped-Params") != "" || !strings.Contains(string(tr.model.Request(3).Raw), "logit_bias") {
+		t.Errorf("on its own wire: headers %v, the model was asked %s", same.header, tr.model.Request(3).Raw)
 	}
 }
 
