@@ -88,12 +88,12 @@ func (a *App) Apply(cfg *config.Config) error {
 		Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen),
 		Kept: a.kept, Background: a.later, KeepAlive: cfg.Timeouts.KeepAlive,
 	}
+	front.Uploads = cfg.Limits.UploadBytes
 	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
 	a.servers.Apply(servers(cfg))
 	a.servers.Warm()
 	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, keys: keys, doors: doors})
 	return nil
-	front.Uploads = cfg.Limits.UploadBytes
 }
 
 // identity is what the holder of a key may use now, or nil if the key is gone. Who has no key, in this process or without

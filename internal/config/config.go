@@ -112,10 +112,10 @@ type Limits struct {
 	CallTime        time.Duration // one tool call
 	ResultBytes     int64         // one tool result; what is over is cut off with a notice
 	BodyBytes       int64         // the body of a client's request
+	UploadBytes     int64         // the body of one that is a form, with files
 }
 
 // Timeouts are what a provider and a quiet client connection are held to.
-	UploadBytes     int64         // the body of one that is a form, with files
 type Timeouts struct {
 	Connect       time.Duration // until the provider's connection stands, TLS included
 	FirstByte     time.Duration // from the request's last byte to the reply's first

@@ -134,6 +134,7 @@ func limitFields(l *Limits) []field {
 		{name: "call_time", to: duration{&l.CallTime}, doc: "How long one tool call may take."},
 		{name: "result_bytes", to: size{&l.ResultBytes, 256 << 20}, doc: "How much of one tool's result the model gets."},
 		{name: "body_bytes", to: size{&l.BodyBytes, 1 << 30}, doc: "How large a client's request may be."},
+		{name: "upload_bytes", to: size{&l.UploadBytes, 8 << 30}, doc: "How large one may be that is a form with files. It is passed on as it comes; one that names its model behind a file waits in a temporary file."},
 	}
 }
 
@@ -141,7 +142,6 @@ func timeoutFields(t *Timeouts) []field {
 	return []field{
 		{name: "connect", to: duration{&t.Connect}, doc: "Until a connection to the provider stands."},
 		{name: "first_byte", to: duration{&t.FirstByte}, doc: "From the request to the first byte of the reply."},
-		{name: "upload_bytes", to: size{&l.UploadBytes, 8 << 30}, doc: "How large one may be that is a form with files. It is passed on as it comes; one that names its model behind a file waits in a temporary file."},
 		{name: "between_events", to: duration{&t.BetweenEvents}, doc: "Between two events of a stream."},
 		{name: "keepalive", to: duration{&t.KeepAlive}, doc: "How long a streaming client hears nothing before it gets a comment."},
 	}
