@@ -26,9 +26,11 @@ type Deployment struct {
 	Name     string // "openai/gpt-5.4": what clients and the log are told
 	Provider string
 	Wire     string // what is spoken there
-	Model    llm.Model
-	Weight   int // 0 is 1
-	Health   *Health
+	// WireFor is what is spoken there for one request, which offers tools or not; nil: Wire is.
+	WireFor func(req *llm.Request, tools bool) string
+	Model   llm.Model
+	Weight  int // 0 is 1
+	Health  *Health
 	// Price is what it costs, in any unit that all deployments of a model share; nil or not known: more than any price.
 	Price func() (price float64, known bool)
 }
@@ -62,6 +64,7 @@ type Options struct {
 type Model struct {
 	o         Options
 	wire      string
+	varies    bool // a request decides what is spoken somewhere
 	fallbacks [causes][]*Model
 
 	mu    sync.Mutex
@@ -88,6 +91,7 @@ func New(o Options) *Model {
 		if d.Wire != m.wire {
 			m.wire = ""
 		}
+		m.varies = m.varies || d.WireFor != nil
 	}
 	return m
 }
@@ -100,7 +104,36 @@ func (m *Model) FallBack(cause Cause, to ...*Model) {
 		if f.wire != m.wire {
 			m.wire = ""
 		}
+		m.varies = m.varies || f.varies
 	}
+}
+
+// WireFor is what is spoken wherever a request may go, which offers tools or not; empty when that is not one wire.
+func (m *Model) WireFor(req *llm.Request, tools bool) string {
+	if !m.varies {
+		return m.wire
+	}
+	wire := m.o.Deployments[0].wireFor(req, tools)
+	for i := range m.o.Deployments {
+		if m.o.Deployments[i].wireFor(req, tools) != wire {
+			return ""
+		}
+	}
+	for _, list := range m.fallbacks {
+		for _, f := range list {
+			if f.WireFor(req, tools) != wire {
+				return ""
+			}
+		}
+	}
+	return wire
+}
+
+func (d *Deployment) wireFor(req *llm.Request, tools bool) string {
+	if d.WireFor != nil {
+		return d.WireFor(req, tools)
+	}
+	return d.Wire
 }
 
 // Wire is what is spoken wherever a request may go; empty when that is not one wire. Requests must then be decoded whole.

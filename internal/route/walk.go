@@ -57,7 +57,9 @@ func (w *walk) speaks(m *Model, d *Deployment) bool {
 	return m.o.DropUnknown || len(w.req.Params.Left) == 0 || w.sameWire(d)
 }
 
-func (w *walk) sameWire(d *Deployment) bool { return w.req.Raw.Wire == d.Wire }
+func (w *walk) sameWire(d *Deployment) bool {
+	return w.req.Raw.Wire == d.wireFor(w.req, len(w.req.AddedTools)+len(w.req.Tools) > 0)
+}
 
 // serve has one request answered, by m or by those that m falls back on; first where s says, if it is part of a loop.
 func (m *Model) serve(ctx context.Context, req *llm.Request, s *seat, yield func(llm.Event, error) bool) {
@@ -252,7 +254,7 @@ func (w *walk) try(ctx context.Context, m *Model, d *Deployment, p pass) {
 func (w *walk) blame(ctx context.Context, m *Model, d *Deployment, err error) {
 	w.err, w.verdict = err, judge(ctx, err)
 	now, f, p := time.Now(), fault.From(err), &w.attempt.pass
-	if f.Kind == fault.Invalid && m.wire == "" {
+	if f.Kind == fault.Invalid && (m.wire == "" || m.varies) {
 		w.verdict = strange // another wire may have a word for it
 	}
 	wait := retryAfter(f.RetryAfter, now)
