@@ -51,13 +51,11 @@ func decode(ctx context.Context, req *llm.Request, cross bool) (*envelope, error
 	if err := readParams(env, req.Raw.Bytes, &req.Params); err != nil {
 		return nil, err
 	}
+	req.Params.Shows = showsItems(req)
 	req.Params.PastCalls = nil
 	for i := range env.talk.said {
-		switch s := &env.talk.said[i]; s.kind {
-		case kindCall:
-			req.Params.PastCalls = append(req.Params.PastCalls, llm.Call{ID: s.text("call_id"), Name: s.text("name"), Arguments: s.text("arguments")})
-		case kindCustom:
-			req.Params.PastCalls = append(req.Params.PastCalls, llm.Call{ID: s.text("call_id"), Name: s.text("name"), Arguments: s.text("input")})
+		if s := &env.talk.said[i]; s.kind == kindCall || s.kind == kindCustom {
+			req.Params.PastCalls = append(req.Params.PastCalls, readCall(s, env.talk.tools, env.talk.cross))
 		}
 	}
 	return env, nil
@@ -105,8 +103,33 @@ func readParams(env *envelope, body []byte, p *llm.Params) error {
 	format, _ := jsonedit.Unquote(jsonedit.Get(env.value(body, "text"), "format", "type"))
 	p.JSON = format == "json_object" || format == "json_schema"
 	p.ForcedTool = forces(env.value(body, "tool_choice"))
-	p.Shows, p.Asks = true, true
+	p.Asks = true
 	return nil
+}
+
+// showsItems reports whether the client sees the gateway's calls as items: it has named MCP servers in the request's own words,
+// and has not asked to have them hidden. Who has servers attached beside the request knows nothing of them, and may well not
+// send their items back: codex does not.
+func showsItems(req *llm.Request) bool { return len(req.MCP) > 0 && req.Show != llm.ShowHidden }
+
+// readCall reads a call of one of the client's tools: for a target of another wire as a call of the function that the tool is
+// offered as.
+func readCall(s *said, tools []ownTool, cross bool) llm.Call {
+	c := llm.Call{ID: s.text("call_id"), Name: s.text("name"), Arguments: s.text("arguments")}
+	custom := s.kind == kindCustom
+	if custom {
+		c.Arguments = s.text("input")
+	}
+	if !cross {
+		return c
+	}
+	if t := findTool(tools, s.text("namespace"), c.Name); t != nil {
+		c.Name = t.offered
+	}
+	if custom {
+		c.Arguments = string(append(jsonedit.AppendQuote([]byte(`{"input":`), c.Arguments), '}'))
+	}
+	return c
 }
 
 // forces reports whether a tool choice demands a call.

@@ -200,17 +200,10 @@ func (s *speaker) reasoning(it *said) {
 }
 
 func (s *speaker) call(it *said) error {
-	name := it.text("name")
-	if name == "" {
+	if it.text("name") == "" {
 		return fault.Invalidf(paramOf(it)+".name", "%s.name is missing", paramOf(it))
 	}
-	c := llm.Call{ID: it.text("call_id"), Name: name, Arguments: it.text("arguments")}
-	if t := findTool(s.own, it.text("namespace"), name); t != nil {
-		c.Name = t.offered
-	}
-	if it.kind == kindCustom {
-		c.Arguments = string(append(jsonedit.AppendQuote([]byte(`{"input":`), it.text("input")), '}'))
-	}
+	c := readCall(it, s.own, true)
 	s.open(func(*llm.Message) bool { return true })
 	s.turn.Calls = append(s.turn.Calls, c)
 	return nil

@@ -48,7 +48,7 @@ func TestLoopParams(t *testing.T) {
 		if err := (Door{}).Decode(t.Context(), req); err != nil {
 			t.Error(err)
 		}
-		tt.want.Shows, tt.want.Asks = true, true
+		tt.want.Asks = true
 		tt.want.PastCalls = []llm.Call{{ID: "c", Name: "f", Arguments: "{}"}}
 		if diff := cmp.Diff(tt.want, req.Params); diff != "" {
 			t.Errorf("%s: %s", tt.body, diff)
@@ -64,7 +64,7 @@ func TestDecodeAllParams(t *testing.T) {
 		"tool_choice":{"type":"mcp","server_label":"a","name":"t"},
 		"tools":[{"type":"web_search"},{"type":"file_search","vector_store_ids":[]},{"type":"mcp","server_label":"g","connector_id":"c"}]}`)
 	want := llm.Params{
-		MaxCalls: -1, JSON: true, ForcedTool: true, Shows: true, Asks: true,
+		MaxCalls: -1, JSON: true, ForcedTool: true, Asks: true,
 		MaxOutput: 100, Temperature: []byte("0.70"), TopP: []byte("1.0"), TopLogprobs: []byte("2"), User: "s", ServiceTier: "flex", CacheKey: "k",
 		Effort: "low", Verbosity: "low", Format: &llm.Format{Name: "n", Description: "d", Schema: []byte(`{"type": "object"}`), Strict: yes()},
 		Choice: llm.ToolChoice{Mode: "tool", Label: "a", Name: "t"},

@@ -45,8 +45,10 @@
 //   - The text of each round is a message of its own. Where the answer must be a JSON document only the last round's is
 //     shown, since SDKs parse the text of all messages as one.
 //   - A stream begins when the model does, or when a call that was let run does: what goes wrong before is an HTTP error.
-//     With x-fairlead-stream: hidden it has no items of MCP but the questions. Vendor data are members of known objects
-//     (usage.x_fairlead): clients refuse events that they do not know.
+//     Vendor data are members of known objects (usage.x_fairlead): clients refuse events that they do not know.
+//   - With servers that the request itself does not name, or with x-fairlead-stream: hidden, there are no items of MCP but the
+//     questions. Hidden turns come back with the client's next request: clients that know nothing of MCP would not send the
+//     items again (codex does not).
 //   - A cancelled background reply ends in response.failed with the status cancelled, for the same reason.
 //   - The context is as full as the last round's input: that is usage.input_tokens; output is summed, and what is billed
 //     stands in usage.x_fairlead.

@@ -50,11 +50,14 @@ func (u *Upstream) edit(dst []byte, req *llm.Request) ([]byte, error) {
 		ed.set("stream", strconv.AppendBool(nil, req.Stream))
 	}
 	ed.remove("mock_response", "mock_tool_calls")
-	if ed.ours() {
+	switch {
+	case ed.ours():
 		if err := ed.tools(); err != nil {
 			return dst, err
 		}
 		ed.state(model)
+		ed.input()
+	case len(req.Restored) > 0:
 		ed.input()
 	}
 	return jsonedit.Apply(dst, ed.body, ed.edits), nil

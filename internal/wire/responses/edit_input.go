@@ -2,6 +2,7 @@ package responses
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
@@ -9,14 +10,14 @@ import (
 )
 
 // input gives the conversation the form in which a provider takes it that keeps nothing and knows no MCP servers of the
-// gateway's, and adds the rounds so far.
+// gateway's, puts hidden turns back, and adds the rounds so far.
 func (ed *editor) input() {
 	span := ed.env.obj.Value("input")
 	list := span.Of(ed.body)
-	r := rewriter{ed: ed, enc: encoder{req: ed.req}, out: []byte{'['}}
+	r := rewriter{ed: ed, enc: encoder{req: ed.req}, out: []byte{'['}, told: make([]bool, len(ed.req.Restored))}
 	switch jsonedit.Kind(list) {
 	case '[':
-		if suspicious(list) {
+		if len(r.told) > 0 || suspicious(list) {
 			for it := range jsonedit.Elements(list) {
 				r.item(it)
 			}
@@ -61,12 +62,24 @@ type rewriter struct {
 	out     []byte
 	changed bool
 	calls   int // of the gateway, so far
+
+	told []bool // the hidden turns that are back
+	mid  bool   // the model has the word
+	turn int    // where in out its items begin
+	n    int    // the items before them
 }
 
 func (r *rewriter) item(it []byte) {
 	s := newSaid(it, "")
 	own := isOwn(s.id)
+	if made := s.byModel(); made != r.mid {
+		r.mid, r.turn, r.n = made, len(r.out), r.enc.n
+	}
 	switch s.kind {
+	case kindCall, kindCustom:
+		if r.restored(s.text("call_id")) {
+			return
+		}
 	case kindMCPList, kindMCPAsk, kindMCPAnswer:
 		if r.mine(&s) {
 			r.changed = true
@@ -96,6 +109,24 @@ func (r *rewriter) item(it []byte) {
 		return
 	}
 	r.out = append(r.out, it...)
+}
+
+// restored reports whether a call belongs to a hidden turn, and puts that in the place of what the client has seen of it: all
+// that the model has said since somebody else had the word.
+func (r *rewriter) restored(callID string) bool {
+	for i := range r.told {
+		k := &r.ed.req.Restored[i]
+		if len(k.Messages) == 0 || !slices.Contains(k.IDs, callID) {
+			continue
+		}
+		if !r.told[i] {
+			r.told[i], r.changed = true, true
+			r.out, r.enc.n = r.out[:r.turn], r.n
+			r.out = r.enc.messages(r.out, k.Messages)
+		}
+		return true
+	}
+	return false
 }
 
 // mine reports whether an MCP item is between the client and the gateway, and not between the client and a provider that

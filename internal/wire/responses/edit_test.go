@@ -196,6 +196,7 @@ func FuzzAppendRequest(f *testing.F) {
 	f.Add(`{"tools":[{"type":"mcp","server_label":"files","server_url":"litellm_proxy"},{"type":"web_search"}],"model":"m","stream":true,"tool_choice":"required","input":[{"role":"user","content":"x"}],"z":[1e3]}`)
 	f.Add(`{"input":[{"type":"mcp_call","id":"mcp_fl_1","name":"a","server_label":"b","arguments":"{"},{"type":"reasoning","id":"rs_1"},{"id":"x_fl_1","type":"message"}],"model":"x","include":[],"mock_response":null}`)
 	f.Add(`{"model":"m","input":[],"previous_response_id":"resp_fl_1","background":true,"tool_choice":{"type":"allowed_tools","tools":[{"type":"mcp"}]}}`)
+	f.Add(`{"model":"m","input":[{"type":"message","role":"assistant"},{"type":"function_call","call_id":"c"},{"type":"function_call_output","call_id":"c"}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		req, err := Door{}.ReadRequest(nil, []byte(body))
 		if err != nil {
@@ -207,6 +208,7 @@ func FuzzAppendRequest(f *testing.F) {
 			}
 		}
 		req.AddedTools, req.AddedMessages, req.ToolChoice = offered(), round(), llm.ChoiceAuto
+		req.Restored = []llm.Kept{{IDs: []string{"c"}, Messages: round()}}
 		out, err := upstream(t, wire.Quirks{Model: "other"}).AppendRequest(nil, req)
 		if err != nil {
 			if fault.KindOf(err) != fault.Invalid {

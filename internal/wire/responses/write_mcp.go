@@ -20,7 +20,7 @@ func (w *writer) note(n *llm.Notice) {
 	}
 	w.begin(nil)
 	w.closeTurn(statusCompleted)
-	if w.req.Show == llm.ShowHidden {
+	if !showsItems(w.req) {
 		return
 	}
 	c := n.Started
@@ -71,7 +71,7 @@ func (w *writer) ask(p *llm.Pending) {
 
 // lists shows the tools of each label, unless the conversation has shown them already.
 func (w *writer) lists() {
-	if w.req.Show == llm.ShowHidden {
+	if !showsItems(w.req) {
 		return
 	}
 	for _, l := range w.listings() {
