@@ -59,10 +59,6 @@ func (a *API) routes() []route {
 	}
 	for _, d := range a.Doors {
 		for _, r := range d.Routes() {
-	if a.MCP != nil {
-		list = append(list, a.mcpRoutes()...)
-	}
-	list = append(list, a.relayRoutes(errs)...)
 			list = append(list, route{method: r.Method, path: r.Path, door: d, serve: a.generate})
 		}
 		if counter, ok := d.(wire.Counter); ok {
@@ -72,7 +68,7 @@ func (a *API) routes() []route {
 			list = append(list, a.archiveRoutes(archive)...)
 		}
 	}
-	return list
+	return append(list, a.relayRoutes(errs)...)
 }
 
 // Handler returns the whole API.
