@@ -45,8 +45,9 @@ type Place struct {
 	APIKey   secret.String
 	BaseURL  string                   // empty: the provider's own
 	Region   string                   // of a provider that has several addresses; empty: its environment says it
+	Version  string                   // of the provider's API, where it has several; empty: the one that needs no name
 	Headers  map[string]secret.String // added to every upstream request
-	Wire     string                   // chat | responses | messages | converse; empty: the one that the provider is spoken to in unasked
+	Wire     string                   // chat | responses | messages | converse | cohere; empty: the one that the provider is spoken to in unasked
 }
 
 // Deployment is one of several places of a model.

@@ -132,7 +132,7 @@ models:
     deployments:
       - {provider: openai, model: gpt-5.4, api_key: "${OPENAI_API_KEY}", weight: 3}
       - {provider: vllm, base_url: "http://127.0.0.1:9101/v1"}
-      - {provider: ollama, region: eu-west-1}
+      - {provider: ollama, region: eu-west-1, api_version: 2024-10-21}
     strategy: least_busy
     fallbacks: {rate_limit: [plain, any/model], outage: [fast]}
 mcp_servers:
@@ -194,7 +194,7 @@ func TestParseWhole(t *testing.T) {
 				Deployments: []Deployment{
 					{Place: Place{Provider: "openai", Model: "gpt-5.4", APIKey: s("sk-up")}, Weight: 3},
 					{Place: Place{Provider: "vllm", Model: "smart", BaseURL: "http://127.0.0.1:9101/v1"}, Weight: 1},
-					{Place: Place{Provider: "ollama", Model: "smart", Region: "eu-west-1"}, Weight: 1},
+					{Place: Place{Provider: "ollama", Model: "smart", Region: "eu-west-1", Version: "2024-10-21"}, Weight: 1},
 				},
 			},
 		},

@@ -58,10 +58,11 @@ func placeFields(p *Place) []field {
 		{name: "api_key", to: hidden{func(s string) { p.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
 		{name: "base_url", to: address{&p.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
 		{name: "region", to: text{&p.Region, regionName}, doc: "The region of a provider that has several, such as us-east-1 for bedrock; by default what AWS_REGION or the profile says."},
+		{name: "api_version", to: text{&p.Version, versionName}, doc: "The version of the provider's API, for azure: with a date such as 2024-10-21 requests go to the API of deployments, which model names; without one to the v1 API."},
 		{name: "headers", to: pairs{&p.Headers, headerName, headerValue, true}, doc: "Headers for every request to the provider."},
 		{
-			name: "wire", to: choice{&p.Wire, []string{"chat", "responses", "messages", "converse"}},
-			doc: "The format in which the provider is asked, where it speaks several: OpenAI's chat completions or responses, Anthropic's messages, or Amazon's converse. By default the provider's own.",
+			name: "wire", to: choice{&p.Wire, []string{"chat", "responses", "messages", "converse", "cohere"}},
+			doc: "The format in which the provider is asked, where it speaks several: OpenAI's chat completions or responses, Anthropic's messages, Amazon's converse, or Cohere's own. By default the provider's own.",
 		},
 	}
 }

@@ -45,6 +45,13 @@ func regionName(s string) string {
 	return ""
 }
 
+func versionName(s string) string {
+	if s == "" || len(s) > 32 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return "must be the version of an API, such as 2024-10-21"
+	}
+	return ""
+}
+
 func toolName(s string) string {
 	if s == "" || len(s) > 512 || strings.ContainsFunc(s, unicode.IsControl) {
 		return "must be the name of a tool, 1 to 512 characters"

@@ -17,6 +17,8 @@ type Target struct {
 	Key     secret.String
 	Headers map[string]string
 	Wire    string // of the driver's Wires; empty: the first of them
+	// APIVersion is the version of the vendor's API that is asked, for drivers with Versions; empty: the one that needs no name.
+	APIVersion string
 }
 
 // Env is what all clients share.
@@ -38,6 +40,7 @@ type Driver struct {
 	BaseEnv  string   // the variable that may hold it; empty for none
 	NeedsKey bool     // its own address answers nobody without a key
 	Regions  bool     // has several addresses, and Target.Region says which
+	Versions bool     // has several versions of its API, and Target.APIVersion says which
 	Wires    []string // the wires that it can be spoken to in, the one that it is unasked first
 	Open     func(Target, Env) (*Client, error)
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/provider/anthropic"
+	"github.com/fairlead/fairlead/internal/provider/azure"
+	"github.com/fairlead/fairlead/internal/provider/cohere"
 	"github.com/fairlead/fairlead/internal/provider/compat"
 	"github.com/fairlead/fairlead/internal/secret"
 )
@@ -14,7 +16,7 @@ import (
 func Drivers() []provider.Driver {
 	return slices.Concat(
 		compat.Drivers(),
-		[]provider.Driver{anthropic.Driver()},
+		[]provider.Driver{anthropic.Driver(), azure.Driver(), cohere.Driver()},
 	)
 }
 

@@ -14,13 +14,10 @@ type Row struct {
 	Name    string   // as the config's provider
 	Title   string   // for people
 	BaseURL string   // empty: every installation has its own
-	Path    string   // put behind a configured base URL that has no path
 	KeyEnv  string   // the variable that the vendor's own tools read the key from
 	BaseEnv string   // the variable that they read the base URL from
-	Auth    string   // the header that carries the key, when it is not a bearer token
 	NeedKey bool     // answers nobody without a key
 	Wires   []string // beside chat, which all of them speak
-	Rerank  string   // its path for rerank, from the root of the host, where that is not OpenAI's way
 	Quirks  wire.Quirks
 }
 
@@ -61,11 +58,6 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 	if base == "" {
 		return nil, &provider.Mistake{Field: "base_url", Message: "is needed for provider " + r.Name}
 	}
-	if t.BaseURL != "" && r.Path != "" {
-		if u, err := url.Parse(base); err == nil && strings.Trim(u.Path, "/") == "" {
-			base = u.JoinPath(r.Path).String()
-		}
-	}
 	if r.NeedKey && t.Key.Empty() && t.BaseURL == "" {
 		return nil, &provider.Mistake{Field: "api_key", Message: "is needed for provider " + r.Name + r.hint()}
 	}
@@ -74,9 +66,6 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 		return nil, err
 	}
 	errands := provider.Errands{BaseURL: base, Model: t.Model}
-	if r.Rerank != "" {
-		errands.Elsewhere = map[string]string{"rerank": r.Rerank}
-	}
 	var defaults map[string]string
 	if name == messages { // its paths begin with the version that the others have in their base URLs
 		base = withoutVersion(base)
@@ -89,7 +78,7 @@ func (r Row) open(t provider.Target, env provider.Env) (*provider.Client, error)
 		return nil, err
 	}
 	return provider.New(provider.Config{
-		Name: r.Name, BaseURL: base, Key: t.Key, Auth: r.Auth, Headers: t.Headers, Defaults: defaults, Wire: w, Errands: errands,
+		Name: r.Name, BaseURL: base, Key: t.Key, Headers: t.Headers, Defaults: defaults, Wire: w, Errands: errands,
 		Transport: env.Transport, Timeouts: env.Timeouts, MaxReply: env.MaxReply, UserAgent: env.UserAgent,
 	})
 }

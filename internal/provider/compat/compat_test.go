@@ -51,7 +51,7 @@ func TestRowsAreWhole(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"openai", "azure", "groq", "deepseek", "xai", "mistral", "together", "fireworks", "openrouter", "cerebras", "perplexity", "nvidia",
+		"openai", "groq", "deepseek", "xai", "mistral", "together", "fireworks", "openrouter", "cerebras", "perplexity", "nvidia",
 		"ollama", "vllm", "lmstudio", "llamacpp", "sglang", "openai-compatible",
 	} {
 		if !seen[name] {
@@ -82,11 +82,7 @@ func TestOpen(t *testing.T) {
 		{"configured address", "openai", provider.Target{Key: key, BaseURL: "http://h:1/x/"}, "http://h:1/x/chat/completions", "Authorization: Bearer k-1", ""},
 		{"no key", "openai", provider.Target{}, "", "", "api_key"},
 		{"no key at a configured address", "openai", provider.Target{BaseURL: "http://h/v1"}, "http://h/v1/chat/completions", "", ""},
-		{"azure", "azure", provider.Target{Key: key, BaseURL: "https://x.openai.azure.com"}, "https://x.openai.azure.com/openai/v1/chat/completions", "Api-Key: k-1", ""},
-		{"azure, slash", "azure", provider.Target{Key: key, BaseURL: "https://x.openai.azure.com/"}, "https://x.openai.azure.com/openai/v1/chat/completions", "Api-Key: k-1", ""},
-		{"azure, whole", "azure", provider.Target{Key: key, BaseURL: "https://x.openai.azure.com/openai/v1/"}, "https://x.openai.azure.com/openai/v1/chat/completions", "Api-Key: k-1", ""},
-		{"azure, no address", "azure", provider.Target{Key: key}, "", "", "base_url"},
-		{"query", "azure", provider.Target{Key: key, BaseURL: "https://x.openai.azure.com/openai/v1?api-version=preview"}, "https://x.openai.azure.com/openai/v1/chat/completions?api-version=preview", "", ""},
+		{"query", "openai-compatible", provider.Target{Key: key, BaseURL: "https://h/v1?team=a"}, "https://h/v1/chat/completions?team=a", "", ""},
 		{"local", "ollama", provider.Target{}, "http://127.0.0.1:11434/v1/chat/completions", "", ""},
 		{"any, no address", "openai-compatible", provider.Target{}, "", "", "base_url"},
 		{"any", "openai-compatible", provider.Target{BaseURL: "https://h/v1"}, "https://h/v1/chat/completions", "", ""},
@@ -100,7 +96,6 @@ func TestOpen(t *testing.T) {
 		{"reserved header", "ollama", provider.Target{Headers: map[string]string{"Content-Length": "1"}}, "", "", "headers"},
 		{"key with a line break", "openai", provider.Target{Key: secret.New("k\n")}, "", "", "api_key"},
 		{"responses", "openai", provider.Target{Key: key, Wire: "responses"}, "https://api.openai.com/v1/responses", "Authorization: Bearer k-1", ""},
-		{"responses, azure", "azure", provider.Target{Key: key, Wire: "responses", BaseURL: "https://x.openai.azure.com"}, "https://x.openai.azure.com/openai/v1/responses", "Api-Key: k-1", ""},
 		{"messages, whose paths have the version", "openrouter", provider.Target{Key: key, Wire: "messages"}, "https://openrouter.ai/api/v1/messages", "Authorization: Bearer k-1", ""},
 		{"messages, no version in the base URL", "openai-compatible", provider.Target{BaseURL: "http://h:8000", Wire: "messages"}, "http://h:8000/v1/messages", "", ""},
 		{"a wire that it does not speak", "openai", provider.Target{Key: key, Wire: "messages"}, "", "", "wire"},

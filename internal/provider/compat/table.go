@@ -11,11 +11,6 @@ var rows = []Row{
 		KeyEnv: "OPENAI_API_KEY", BaseEnv: "OPENAI_BASE_URL", NeedKey: true,
 		Wires: []string{responses},
 	},
-	{ // the v1 API: no api-version, the deployment's name is the model
-		Name: "azure", Title: "Azure OpenAI", Path: "/openai/v1",
-		KeyEnv: "AZURE_OPENAI_API_KEY", BaseEnv: "AZURE_OPENAI_ENDPOINT", Auth: "api-key", NeedKey: true,
-		Wires: []string{responses},
-	},
 	{
 		Name: "groq", Title: "Groq", BaseURL: "https://api.groq.com/openai/v1", KeyEnv: "GROQ_API_KEY", NeedKey: true,
 		Wires:  []string{responses},
@@ -81,7 +76,6 @@ var rows = []Row{
 	{Name: "volcengine", Title: "Volcengine Ark", BaseURL: "https://ark.cn-beijing.volces.com/api/v3", KeyEnv: "ARK_API_KEY", NeedKey: true, Wires: []string{responses}},
 	{Name: "siliconflow", Title: "SiliconFlow", BaseURL: "https://api.siliconflow.com/v1", KeyEnv: "SILICONFLOW_API_KEY", NeedKey: true},
 	{Name: "upstage", Title: "Upstage", BaseURL: "https://api.upstage.ai/v1", KeyEnv: "UPSTAGE_API_KEY", NeedKey: true},
-	{Name: "cohere", Title: "Cohere", BaseURL: "https://api.cohere.ai/compatibility/v1", KeyEnv: "COHERE_API_KEY", NeedKey: true, Rerank: "/v2/rerank"},
 	{Name: "ai21", Title: "AI21 Labs", BaseURL: "https://api.ai21.com/studio/v1", KeyEnv: "AI21_API_KEY", NeedKey: true},
 	{Name: "deepinfra", Title: "DeepInfra", BaseURL: "https://api.deepinfra.com/v1/openai", KeyEnv: "DEEPINFRA_API_KEY", NeedKey: true},
 	{Name: "sambanova", Title: "SambaNova", BaseURL: "https://api.sambanova.ai/v1", KeyEnv: "SAMBANOVA_API_KEY", NeedKey: true},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/wire"
 	"github.com/fairlead/fairlead/internal/wire/chat"
+	"github.com/fairlead/fairlead/internal/wire/cohere"
 	"github.com/fairlead/fairlead/internal/wire/converse"
 	"github.com/fairlead/fairlead/internal/wire/gemini"
 	"github.com/fairlead/fairlead/internal/wire/messages"
@@ -37,6 +38,8 @@ func Upstream(name string, q wire.Quirks) (wire.Upstream, error) {
 		return converse.NewUpstream(q)
 	case gemini.Name:
 		return gemini.NewUpstream(q)
+	case cohere.Name:
+		return cohere.NewUpstream(q)
 	}
 	return nil, fmt.Errorf("wire: there is no wire %q towards providers", name)
 }
