@@ -13,7 +13,8 @@ import (
 type refusal struct {
 	message string
 	param   string
-	status  int // 0: 400
+	status  int    // 0: 400
+	name    string // converse: the exception's, where the status does not say it
 }
 
 func refusef(param, format string, args ...any) *refusal {

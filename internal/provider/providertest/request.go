@@ -11,7 +11,7 @@ import (
 // Request is what the model was asked.
 type Request struct {
 	N            int    // from 1
-	Wire         string // the wire that it came over: "chat", "responses", "messages", "gemini"
+	Wire         string // the wire that it came over: "chat", "responses", "messages", "gemini", "converse"
 	Path         string
 	Header       http.Header
 	Raw          []byte // the body
@@ -27,6 +27,8 @@ type Request struct {
 	stores   bool // responses: the reply is kept
 	thinks   bool // gemini: thoughts are told
 	encrypts bool // responses: reasoning is told in a form that can be sent back
+
+	host string // that was asked
 
 	gone  chan struct{}
 	ended chan struct{}

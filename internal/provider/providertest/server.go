@@ -177,7 +177,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, d *dialect) {
 		d.refuse(w, http.StatusBadRequest, "", refusef("", "the body could not be read"))
 		return
 	}
-	req := &Request{Wire: d.wire, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Raw: raw, gone: make(chan struct{}), ended: make(chan struct{})}
+	req := &Request{Wire: d.wire, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Raw: raw, host: r.Host, gone: make(chan struct{}), ended: make(chan struct{})}
 	bad := d.read(s, req)
 	status, code := s.admit(req, &bad)
 	s.mu.Lock()
