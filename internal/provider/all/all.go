@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/provider/anthropic"
 	"github.com/fairlead/fairlead/internal/provider/azure"
+	"github.com/fairlead/fairlead/internal/provider/bedrock"
 	"github.com/fairlead/fairlead/internal/provider/cohere"
 	"github.com/fairlead/fairlead/internal/provider/compat"
 	"github.com/fairlead/fairlead/internal/secret"
@@ -16,7 +17,7 @@ import (
 func Drivers() []provider.Driver {
 	return slices.Concat(
 		compat.Drivers(),
-		[]provider.Driver{anthropic.Driver(), azure.Driver(), cohere.Driver()},
+		[]provider.Driver{anthropic.Driver(), azure.Driver(), bedrock.Driver(), cohere.Driver()},
 	)
 }
 
