@@ -71,14 +71,14 @@ func (b *builder) target(m *config.Model) (plan.Target, error) {
 	f := &m.Fallbacks
 	if len(places) == 1 && m.Retries == 0 && len(f.RateLimit)+len(f.ContextWindow)+len(f.ContentFilter)+len(f.Outage) == 0 {
 		d, err := b.deployment(m, &places[0])
-		t.Wire, t.Model = d.Wire, d.Model
+		t.Wire, t.WireFor, t.Model = d.Wire, d.WireFor, d.Model
 		return t, err
 	}
 	r, err := b.route(m, m.Name)
 	if err != nil {
 		return t, err
 	}
-	t.Wire, t.Model = r.Wire(), r
+	t.Wire, t.WireFor, t.Model = r.Wire(), r.WireFor, r
 	return t, nil
 }
 
@@ -125,7 +125,7 @@ func (b *builder) route(m *config.Model, name string) (*route.Model, error) {
 }
 
 // deployment opens the client of one place of m. It is metered right there, since a price belongs to a place.
-func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deployment, error) {
+func (b *builder) deployment(m *config.Model, p *config.Deployment) (_ route.Deployment, err error) {
 	d, ok := providerall.Lookup(p.Provider)
 	if !ok {
 		return route.Deployment{}, fmt.Errorf("there is no provider %q", p.Provider)
@@ -136,23 +136,57 @@ func (b *builder) deployment(m *config.Model, p *config.Deployment) (route.Deplo
 	if p.Version != "" && !d.Versions {
 		return route.Deployment{}, &provider.Mistake{Field: "api_version", Message: "the provider " + p.Provider + " has one version of its API"}
 	}
-	client, err := d.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Region: p.Region, APIVersion: p.Version, Key: p.APIKey, Headers: reveal(p.Headers), Wire: p.Wire}, b.env)
-	if err != nil {
+	o := opener{b: b, driver: d, place: &p.Place, drop: m.DropUnknown}
+	if o.known, err = provider.Models(p.Provider, provider.ModelRules{
+		Unsupported: p.Rules.Unsupported, Rename: p.Rules.Rename, MaxOutput: int64(p.Rules.MaxOutput), Reasoning: p.Rules.Reasoning, Bridge: p.Rules.Bridge,
+	}); err != nil {
 		return route.Deployment{}, err
 	}
-	model := llm.Model(client)
-	if m.DropUnknown {
-		model = provider.Lenient(model)
-	}
 	out := route.Deployment{
-		Name: p.Provider + "/" + cmp.Or(p.Model, m.Name), Provider: p.Provider, Wire: client.Wire(), Weight: p.Weight,
-		Model:  meter.New(model, b.prices, p.Provider, p.Model),
+		Name: p.Provider + "/" + cmp.Or(p.Model, m.Name), Provider: p.Provider, Weight: p.Weight,
 		Health: b.health(identity(&p.Place)), Price: b.prices.Of(p.Provider, p.Model).Blend,
+	}
+	if out.Model, out.Wire, err = o.open(p.Wire); err != nil {
+		return route.Deployment{}, err
+	}
+	if out.Wire == "chat" && p.Wire == "" && slices.Contains(d.Wires, "responses") && o.known.Bridges(p.Model) {
+		bridge := &provider.Bridge{Chat: out.Model, Model: p.Model, Rules: o.known.Of}
+		if bridge.Responses, _, err = o.open("responses"); err != nil {
+			return route.Deployment{}, err
+		}
+		out.Model, out.WireFor = bridge, bridge.WireFor
 	}
 	if prefix, ok := strings.CutSuffix(m.Name, "*"); ok && prefix != "" {
 		out.Model = below{out.Model, prefix}
+		if wireFor := out.WireFor; wireFor != nil {
+			out.WireFor = func(req *llm.Request, tools bool) string { return wireFor(withoutPrefix(req, prefix), tools) }
+		}
 	}
 	return out, nil
+}
+
+// opener opens the clients of one place.
+type opener struct {
+	b      *builder
+	driver provider.Driver
+	place  *config.Place
+	known  *provider.ModelSet
+	drop   bool
+}
+
+// open opens a client that speaks a wire; empty: the one that the driver speaks unasked.
+func (o *opener) open(wire string) (llm.Model, string, error) {
+	p, env := o.place, o.b.env
+	env.Wire = o.known.Wire(env.Wire)
+	client, err := o.driver.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Region: p.Region, APIVersion: p.Version, Key: p.APIKey, Headers: reveal(p.Headers), Wire: wire}, env)
+	if err != nil {
+		return nil, "", err
+	}
+	model := llm.Model(client)
+	if o.drop {
+		model = provider.Lenient(model)
+	}
+	return meter.New(model, o.b.prices, p.Provider, p.Model), client.Wire(), nil
 }
 
 // account is the same for places at one provider with one key. It shows no secret.
@@ -204,7 +238,11 @@ type below struct {
 
 // Generate asks the model below.
 func (b below) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Event, error] {
+	return b.Model.Generate(ctx, withoutPrefix(req, b.prefix))
+}
+
+func withoutPrefix(req *llm.Request, prefix string) *llm.Request {
 	own := *req
-	own.Model = strings.TrimPrefix(req.Model, b.prefix)
-	return b.Model.Generate(ctx, &own)
+	own.Model = strings.TrimPrefix(req.Model, prefix)
+	return &own
 }

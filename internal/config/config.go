@@ -48,6 +48,8 @@ type Place struct {
 	Version  string                   // of the provider's API, where it has several; empty: the one that needs no name
 	Headers  map[string]secret.String // added to every upstream request
 	Wire     string                   // chat | responses | messages | converse | cohere; empty: the one that the provider is spoken to in unasked
+	// Rules count before what is built in about the model.
+	Rules Rules
 }
 
 // Deployment is one of several places of a model.

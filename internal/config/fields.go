@@ -64,6 +64,7 @@ func placeFields(p *Place) []field {
 			name: "wire", to: choice{&p.Wire, []string{"chat", "responses", "messages", "converse", "cohere"}},
 			doc: "The format in which the provider is asked, where it speaks several: OpenAI's chat completions or responses, Anthropic's messages, Amazon's converse, or Cohere's own. By default the provider's own.",
 		},
+		{name: "rules", to: group{ruleFields(&p.Rules)}, doc: "What the model takes, where the built-in rules say something else or nothing."},
 	}
 }
 

@@ -101,6 +101,8 @@ func describeValue(v value) (what, standard string) {
 		return "mapping by name", ""
 	case rate:
 		return "number", ""
+	case renames:
+		return "mapping of texts", ""
 	case group:
 		return "mapping", ""
 	default:

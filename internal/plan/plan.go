@@ -22,7 +22,9 @@ type Target struct {
 	Name     string // one that ends in "*" takes any name that begins so and that no other target has
 	Provider string
 	Wire     string // the wire that its provider speaks; empty: several, and Model sees to what each has a word for
-	Model    llm.Model
+	// WireFor is the wire for one request, which offers tools of servers or not; nil: Wire is.
+	WireFor func(req *llm.Request, tools bool) string
+	Model   llm.Model
 	// DropUnknown leaves out what the wire has no word for, where the request came over another one; else it is refused.
 	DropUnknown bool
 	// Account is the same for all targets that share what a provider keeps: files, batches. Vendors are the names that providers
@@ -71,6 +73,9 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 	obs.From(ctx).Provider = target.Provider
 	req.Principal = c.Identity.Name
 	entries, byKey := p.entries(c, req)
+	if target.WireFor != nil {
+		target.Wire = target.WireFor(req, len(entries) > 0)
+	}
 	if len(entries) == 0 {
 		return model, p.direct(ctx, d, &target, req)
 	}

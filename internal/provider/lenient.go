@@ -13,27 +13,40 @@ import (
 // maxLeftOut bounds what is left out of one request.
 const maxLeftOut = 16
 
-// Lenient is m for requests that came over another wire than m's: what m's wire refuses to say is left out, and noted in the
-// call's Dropped.
+// Lenient is m for requests that say more than it can be asked: what m's wire refuses to say, and what the model does not take,
+// is left out, and noted in the call's Dropped by the names that the client has for it.
 func Lenient(m llm.Model) llm.Model {
 	return llm.Func(func(ctx context.Context, req *llm.Request) iter.Seq2[llm.Event, error] {
 		return func(yield func(llm.Event, error) bool) {
 			own := *req
+			own.Drops = true
 			for n := 0; ; n++ {
 				unsaid := pass(m.Generate(ctx, &own), yield, n < maxLeftOut)
 				if unsaid == nil {
 					return
 				}
-				if !own.Params.Without(unsaid.Param) {
+				if !leaveOut(&own, unsaid.Param) {
 					yield(llm.Event{}, unsaid)
 					return
 				}
-				if c := obs.From(ctx); !slices.Contains(c.Dropped, unsaid.Param) {
-					c.Dropped = append(slices.Clone(c.Dropped), unsaid.Param)
+				if c, name := obs.From(ctx), nameIn(own.Raw.Wire, unsaid.Param); !slices.Contains(c.Dropped, name) {
+					c.Dropped = append(slices.Clone(c.Dropped), name)
 				}
 			}
 		}
 	})
+}
+
+// leaveOut takes a parameter out of a request: what a field says of it, or the member of a body that goes on as it is.
+func leaveOut(req *llm.Request, param string) bool {
+	if req.Params.Without(param) {
+		return true
+	}
+	if req.Raw.Wire == "" || slices.Contains(req.Without, param) {
+		return false
+	}
+	req.Without = append(slices.Clip(req.Without), param)
+	return true
 }
 
 // pass passes a reply on. Where it begins with the wire's refusal to say something, that is returned instead.

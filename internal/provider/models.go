@@ -72,16 +72,22 @@ var builtInModels = sync.OnceValue(func() []modelRow {
 	return file.Models
 })
 
-// Models returns what is known of the models of a provider, by the names that the provider has for them: the built-in rules
-// with own in their place where own says something. The function returns nil for models that nothing is known of.
-func Models(provider string, own ModelRules) (func(model string) *wire.Rules, error) {
-	type known struct {
-		match []string
-		rules *wire.Rules
-	}
-	var rows []known
+// ModelSet is what is known of the models of one provider. It may be shared.
+type ModelSet struct {
+	rows  []knownModels
+	other *wire.Rules // of models that no row has; nil: none
+}
+
+type knownModels struct {
+	match []string
+	rules *wire.Rules
+}
+
+// Models returns what is known of the models of a provider: the built-in rules with own in their place where own says something.
+func Models(provider string, own ModelRules) (*ModelSet, error) {
+	s := new(ModelSet)
 	for _, row := range builtInModels() {
-		k := known{}
+		k := knownModels{}
 		for _, m := range row.Match {
 			if name, ok := strings.CutPrefix(m, provider+"/"); ok {
 				k.match = append(k.match, name)
@@ -94,23 +100,44 @@ func Models(provider string, own ModelRules) (func(model string) *wire.Rules, er
 		if k.rules, err = row.over(&own).rules(); err != nil {
 			return nil, err
 		}
-		rows = append(rows, k)
+		s.rows = append(s.rows, k)
 	}
 	other, err := own.rules()
-	if err != nil {
-		return nil, err
+	if err == nil && !own.empty() {
+		s.other = other
 	}
-	if own.empty() {
-		other = nil
-	}
-	return func(model string) *wire.Rules {
-		for i := range rows {
-			if slices.ContainsFunc(rows[i].match, func(m string) bool { return fits(m, model) }) {
-				return rows[i].rules
-			}
+	return s, err
+}
+
+// Of are the rules of the model that the provider knows by that name, or nil.
+func (s *ModelSet) Of(model string) *wire.Rules {
+	for i := range s.rows {
+		if slices.ContainsFunc(s.rows[i].match, func(m string) bool { return fits(m, model) }) {
+			return s.rows[i].rules
 		}
-		return other
-	}, nil
+	}
+	return s.other
+}
+
+// Bridges reports whether the model has a Bridge, or, if model is empty, whether one of the provider's may have one.
+func (s *ModelSet) Bridges(model string) bool {
+	bridged := func(r *wire.Rules) bool { return r != nil && r.Bridge != "" }
+	if model != "" {
+		return bridged(s.Of(model))
+	}
+	return bridged(s.other) || slices.ContainsFunc(s.rows, func(k knownModels) bool { return bridged(k.rules) })
+}
+
+// Wire makes the codecs that obey the rules, of those that make makes.
+func (s *ModelSet) Wire(make func(name string, q wire.Quirks) (wire.Upstream, error)) func(name string, q wire.Quirks) (wire.Upstream, error) {
+	return func(name string, q wire.Quirks) (wire.Upstream, error) {
+		q.Rules = s.Of
+		u, err := make(name, q)
+		if err != nil {
+			return nil, err
+		}
+		return Ruled(u, &q), nil
+	}
 }
 
 func (r *ModelRules) empty() bool {

@@ -15,11 +15,16 @@ import (
 
 func modelsOf(t *testing.T, provider string, own ModelRules) func(string) *wire.Rules {
 	t.Helper()
-	rules, err := Models(provider, own)
+	return setOf(t, provider, own).Of
+}
+
+func setOf(t *testing.T, provider string, own ModelRules) *ModelSet {
+	t.Helper()
+	s, err := Models(provider, own)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rules
+	return s
 }
 
 // TestBuiltInModels holds the file to its form: each row says of whom it is, and where that is told.
@@ -67,6 +72,23 @@ func TestModels(t *testing.T) {
 	}
 	if r := own("unheard-of"); r == nil || !slices.Equal(r.Unsupported, []string{"seed"}) || r.Renames != nil {
 		t.Errorf("with rules of its own: %+v", r)
+	}
+	for _, c := range []struct {
+		provider, model string
+		own             ModelRules
+		want            bool
+	}{
+		{"openai", "gpt-5.4", ModelRules{}, true},
+		{"openai", "gpt-4o", ModelRules{}, false},
+		{"openai", "", ModelRules{}, true},
+		{"openai", "", ModelRules{Bridge: "none"}, false},
+		{"acme", "", ModelRules{}, false},
+		{"acme", "", ModelRules{Bridge: wire.BridgeTools}, true},
+		{"acme", "m", ModelRules{Bridge: wire.BridgeTools}, true},
+	} {
+		if got := setOf(t, c.provider, c.own).Bridges(c.model); got != c.want {
+			t.Errorf("%+v: %t", c, got)
+		}
 	}
 	if _, err := Models("x", ModelRules{Rename: map[string]string{"a b": "c"}}); err == nil {
 		t.Error("a name that is none is taken")
