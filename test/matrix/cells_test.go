@@ -163,7 +163,7 @@ func handedOver(c *cell) {
 }
 
 // forces are how the wires say that the model must call a tool.
-var forces = map[string]string{"chat": `"required"`, "responses": `"required"`, "messages": `{"type":"any"}`}
+var forces = map[string]string{"chat": `"required"`, "responses": `"required"`, "messages": `{"type":"any"}`, "cohere": `"REQUIRED"`}
 
 // forcedCall: the model must call a tool in the first round, and may answer in the next.
 func forcedCall(c *cell) {
@@ -198,6 +198,16 @@ func formed(c *cell) {
 	}
 }
 
+// formRefused: a provider that cannot be asked for a form and tools together is not asked, and the client learns what it is.
+func formRefused(c *cell) {
+	c.approval, c.schema = "never", true
+	c.says("Go.")
+	r := c.asks()
+	if r.status != http.StatusBadRequest || r.failed == nil || !strings.Contains(r.failed.message, "response_format") || !strings.Contains(r.raw, "unsupported_parameter") {
+		c.t.Errorf("status %d: %s", r.status, r.raw)
+	}
+}
+
 // pixel is a PNG of one pixel.
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -205,6 +215,7 @@ const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QD
 var imageForms = map[string][]string{
 	"chat":      {`"image_url":{`, `"url":"data:image/png;base64,` + pixel + `"`},
 	"responses": {`"type":"input_image"`, `"image_url":"data:image/png;base64,` + pixel + `"`},
+	"cohere":    {`"image_url":{`, `"url":"data:image/png;base64,` + pixel + `"`},
 	"messages":  {`"type":"image"`, `"media_type":"image/png"`, `"data":"` + pixel + `"`},
 }
 
@@ -226,6 +237,7 @@ var efforts = map[string][]string{
 	"chat":      {`"reasoning_effort":"high"`},
 	"responses": {`"reasoning":{`, `"effort":"high"`},
 	"messages":  {`"thinking":{`},
+	"cohere":    {`"thinking":{"type":"enabled"`},
 }
 
 // reasoning: the model thinks before it calls and before it answers. The client sees it, and the model gets it back.
@@ -347,7 +359,7 @@ func limit(c *cell) {
 		c.t.Errorf("%d calls ran: %s", len(r.ran), r.raw)
 	}
 	c.wantUsage(r, maxRounds+1)
-	if last := c.saw(maxRounds + 1); len(last.Tools) > 0 && !strings.Contains(last.ToolChoice, `none`) {
+	if last := c.saw(maxRounds + 1); len(last.Tools) > 0 && !strings.Contains(strings.ToLower(last.ToolChoice), "none") {
 		c.t.Errorf("the last request may call tools: %s", last.Raw)
 	}
 }

@@ -24,7 +24,7 @@ import (
 const patience = 30 * time.Second
 
 // upstreams are the wires that the provider speaks. The name of a model begins with one of them.
-var upstreams = []string{"chat", "responses", "messages"}
+var upstreams = []string{"chat", "responses", "messages", "cohere"}
 
 // maxRounds is the gateway's limit of rounds.
 const maxRounds = 4
@@ -52,6 +52,7 @@ models:
   - {name: "chat/*", provider: openai, base_url: %[1]q, api_key: upstream-key}
   - {name: "responses/*", provider: openai, wire: responses, base_url: %[1]q, api_key: upstream-key}
   - {name: "messages/*", provider: anthropic, base_url: %[2]q, api_key: upstream-key}
+  - {name: "cohere/*", provider: cohere, base_url: %[2]q, api_key: upstream-key}
 mcp_servers:
   %[3]s
 keys:
