@@ -136,6 +136,9 @@ func (b *builder) deployment(m *config.Model, p *config.Deployment) (_ route.Dep
 	if p.Version != "" && !d.Versions {
 		return route.Deployment{}, &provider.Mistake{Field: "api_version", Message: "the provider " + p.Provider + " has one version of its API"}
 	}
+	if !d.Projects && (p.Project != "" || !p.Credentials.Empty()) {
+		return route.Deployment{}, &provider.Mistake{Field: "project", Message: "the provider " + p.Provider + " has neither project nor credentials"}
+	}
 	o := opener{b: b, driver: d, place: &p.Place, drop: m.DropUnknown}
 	if o.known, err = provider.Models(p.Provider, provider.ModelRules{
 		Unsupported: p.Rules.Unsupported, Rename: p.Rules.Rename, MaxOutput: int64(p.Rules.MaxOutput), Reasoning: p.Rules.Reasoning, Bridge: p.Rules.Bridge,
@@ -178,7 +181,7 @@ type opener struct {
 func (o *opener) open(wire string) (llm.Model, string, error) {
 	p, env := o.place, o.b.env
 	env.Wire = o.known.Wire(env.Wire)
-	client, err := o.driver.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Region: p.Region, APIVersion: p.Version, Key: p.APIKey, Headers: reveal(p.Headers), Wire: wire}, env)
+	client, err := o.driver.Open(provider.Target{Model: p.Model, BaseURL: p.BaseURL, Region: p.Region, Project: p.Project, Credentials: p.Credentials, APIVersion: p.Version, Key: p.APIKey, Headers: reveal(p.Headers), Wire: wire}, env)
 	if err != nil {
 		return nil, "", err
 	}
@@ -200,6 +203,7 @@ func account(p *config.Place) string {
 func identity(p *config.Place) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %q %q %q %q", p.Provider, p.Model, p.BaseURL, p.Region, p.Version, p.Wire, p.APIKey.Reveal())
+	fmt.Fprintf(h, " %q %q", p.Project, p.Credentials.Reveal())
 	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
 		fmt.Fprintf(h, " %q %q", name, p.Headers[name].Reveal())
 	}

@@ -43,11 +43,14 @@ type Place struct {
 	Provider string
 	Model    string // the provider's name for it; empty when the model Takes: the rest of the client's name is passed on
 	APIKey   secret.String
-	BaseURL  string                   // empty: the provider's own
-	Region   string                   // of a provider that has several addresses; empty: its environment says it
-	Version  string                   // of the provider's API, where it has several; empty: the one that needs no name
-	Headers  map[string]secret.String // added to every upstream request
-	Wire     string                   // chat | responses | messages | converse | cohere; empty: the one that the provider is spoken to in unasked
+	BaseURL  string // empty: the provider's own
+	Region   string // of a provider that has several addresses; empty: its environment says it
+	Version  string // of the provider's API, where it has several; empty: the one that needs no name
+	Project  string // of a provider whose customers have several; empty: its environment says it
+	// Credentials are those of a provider that takes more than a key; empty: those that its own libraries find.
+	Credentials secret.String
+	Headers     map[string]secret.String // added to every upstream request
+	Wire        string                   // chat | responses | messages | gemini | converse | cohere; empty: the one that the provider is spoken to in unasked
 	// Rules count before what is built in about the model.
 	Rules Rules
 }

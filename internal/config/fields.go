@@ -57,12 +57,14 @@ func placeFields(p *Place) []field {
 		{name: "model", to: text{&p.Model, modelName}, doc: "The provider's name for the model; by default the same name."},
 		{name: "api_key", to: hidden{func(s string) { p.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
 		{name: "base_url", to: address{&p.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
-		{name: "region", to: text{&p.Region, regionName}, doc: "The region of a provider that has several, such as us-east-1 for bedrock; by default what AWS_REGION or the profile says."},
+		{name: "region", to: text{&p.Region, regionName}, doc: "The region of a provider that has several, such as us-east-1 for bedrock or europe-west4 for vertex; by default what AWS_REGION or the profile says, or GOOGLE_CLOUD_LOCATION, else global."},
+		{name: "project", to: text{&p.Project, projectName}, doc: "The project at Google Cloud, for vertex; by default the one of the credentials, or what GOOGLE_CLOUD_PROJECT says."},
+		{name: "credentials", to: hidden{func(s string) { p.Credentials = secret.New(s) }, credentials}, doc: "Google's credentials for vertex in JSON, those of a service account say, best as ${file:/path/key.json}; by default the application default credentials."},
 		{name: "api_version", to: text{&p.Version, versionName}, doc: "The version of the provider's API, for azure: with a date such as 2024-10-21 requests go to the API of deployments, which model names; without one to the v1 API."},
 		{name: "headers", to: pairs{&p.Headers, headerName, headerValue, true}, doc: "Headers for every request to the provider."},
 		{
-			name: "wire", to: choice{&p.Wire, []string{"chat", "responses", "messages", "converse", "cohere"}},
-			doc: "The format in which the provider is asked, where it speaks several: OpenAI's chat completions or responses, Anthropic's messages, Amazon's converse, or Cohere's own. By default the provider's own.",
+			name: "wire", to: choice{&p.Wire, []string{"chat", "responses", "messages", "gemini", "converse", "cohere"}},
+			doc: "The format in which the provider is asked, where it speaks several: OpenAI's chat completions or responses, Anthropic's messages, Google's gemini, Amazon's converse, or Cohere's own. By default the provider's own.",
 		},
 		{name: "rules", to: group{ruleFields(&p.Rules)}, doc: "What the model takes, where the built-in rules say something else or nothing."},
 	}

@@ -38,6 +38,24 @@ func modelName(s string) string {
 	return ""
 }
 
+func projectName(s string) string {
+	if s == "" || len(s) > 128 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-.:") != "" {
+		return "must be the id of a project, such as my-project"
+	}
+	return ""
+}
+
+// credentials are what a provider's own tools write into a file.
+func credentials(s string) string {
+	switch {
+	case len(s) > 16<<10:
+		return "is longer than 16 KiB"
+	case !strings.HasPrefix(strings.TrimSpace(s), "{"):
+		return "must be the JSON of a file of credentials, best as ${file:/path/key.json}"
+	}
+	return ""
+}
+
 func regionName(s string) string {
 	if s == "" || len(s) > 32 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return "must be the name of a region, such as us-east-1"

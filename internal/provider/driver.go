@@ -14,9 +14,12 @@ type Target struct {
 	Model   string // the name that the vendor knows it by; empty: whatever the request says
 	BaseURL string // empty: the vendor's own
 	Region  string // of a vendor that has several; empty: what its environment says
-	Key     secret.String
-	Headers map[string]string
-	Wire    string // of the driver's Wires; empty: the first of them
+	Project string // of a vendor whose customers have several; empty: what its environment says
+	// Credentials are those of a vendor that takes more than a key; empty: those that its own libraries find.
+	Credentials secret.String
+	Key         secret.String
+	Headers     map[string]string
+	Wire        string // of the driver's Wires; empty: the first of them
 	// APIVersion is the version of the vendor's API that is asked, for drivers with Versions; empty: the one that needs no name.
 	APIVersion string
 }
@@ -40,6 +43,7 @@ type Driver struct {
 	BaseEnv  string   // the variable that may hold it; empty for none
 	NeedsKey bool     // its own address answers nobody without a key
 	Regions  bool     // has several addresses, and Target.Region says which
+	Projects bool     // its customers have projects, and credentials: Target.Project and Target.Credentials
 	Versions bool     // has several versions of its API, and Target.APIVersion says which
 	Wires    []string // the wires that it can be spoken to in, the one that it is unasked first
 	Open     func(Target, Env) (*Client, error)

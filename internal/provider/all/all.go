@@ -10,6 +10,8 @@ import (
 	"github.com/fairlead/fairlead/internal/provider/bedrock"
 	"github.com/fairlead/fairlead/internal/provider/cohere"
 	"github.com/fairlead/fairlead/internal/provider/compat"
+	"github.com/fairlead/fairlead/internal/provider/gemini"
+	"github.com/fairlead/fairlead/internal/provider/vertex"
 	"github.com/fairlead/fairlead/internal/secret"
 )
 
@@ -17,7 +19,7 @@ import (
 func Drivers() []provider.Driver {
 	return slices.Concat(
 		compat.Drivers(),
-		[]provider.Driver{anthropic.Driver(), azure.Driver(), bedrock.Driver(), cohere.Driver()},
+		[]provider.Driver{anthropic.Driver(), azure.Driver(), bedrock.Driver(), cohere.Driver(), gemini.Driver(), vertex.Driver()},
 	)
 }
 
