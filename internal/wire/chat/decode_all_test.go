@@ -355,7 +355,9 @@ func TestRepliesOfOtherWires(t *testing.T) {
 	call := []llm.Event{
 		{Kind: llm.ToolCall, Call: llm.Call{ID: "c1", Name: "run", Arguments: `{"inp`}},
 		{Kind: llm.ToolCall, Call: llm.Call{Arguments: `ut":"é"}`}},
-		{Kind: llm.ToolCall, Index: 1, Call: llm.Call{ID: "c2", Name: "f", Arguments: `{}`}},
+		{Kind: llm.ToolCall, Index: 1, Call: llm.Call{ID: "c2", Name: "f", Arguments: `{}`, Extra: []byte(`"container":"n"`)}, Extra: llm.Extra{Wire: "responses"}},
+		{Kind: llm.ToolCall, Ours: true, Index: 2, Call: llm.Call{ID: "c3", Name: "s-f", Arguments: `{}`, Extra: []byte(`"container":"n"`)}, Extra: llm.Extra{Wire: "responses"}},
+		{Kind: llm.Note, Note: &llm.Notice{Started: &llm.Call{ID: "c3", Name: "s-f", Arguments: `{}`, Extra: []byte(`"container":"n"`)}}},
 	}
 	for _, tt := range []struct {
 		name, body   string
@@ -372,7 +374,7 @@ func TestRepliesOfOtherWires(t *testing.T) {
 		},
 		{
 			"custom tools", `"tools":[{"type":"custom","custom":{"name":"run"}},{"type":"function","function":{"name":"f"}}]`, events(llm.StopTools, call...),
-			`{"index":0,"message":{"role":"assistant","content":"a","reasoning_content":"hm","tool_calls":[{"id":"c1","type":"custom","custom":{"name":"run","input":"é"}},{"id":"c2","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}`,
+			`{"index":0,"message":{"role":"assistant","content":"a","reasoning_content":"hm","tool_calls":[{"id":"c1","type":"custom","custom":{"name":"run","input":"é"}},{"id":"c2","type":"function","function":{"name":"f","arguments":"{}"}}],"provider_specific_fields":{"mcp_tool_calls":[{"id":"c3","type":"function","function":{"name":"s-f","arguments":"{}"}}]}},"finish_reason":"tool_calls"}`,
 			[]string{`"tool_calls":[{"index":0,"id":"c1","type":"custom","custom":{"name":"run","input":"é"}}]`, `"tool_calls":[{"index":1,"id":"c2","type":"function","function":{"name":"f","arguments":"{}"}}]`},
 			8, "tool_calls",
 		},

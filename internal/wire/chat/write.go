@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
@@ -38,13 +39,26 @@ type record struct {
 	errors  []llm.ServerError
 	calls   []llm.Call
 	results []llm.Result
+	foreign []string // ids of calls that carry members of another wire
 }
 
 func (r *record) note(n *llm.Notice) {
 	r.tools = append(r.tools, n.Tools...)
 	r.errors = append(r.errors, n.Errors...)
 	if n.Started != nil {
-		r.calls = append(r.calls, *n.Started)
+		c := *n.Started
+		if slices.Contains(r.foreign, c.ID) {
+			c.Extra = nil
+		}
+		r.calls = append(r.calls, c)
+	}
+}
+
+// sieve takes from a call's event what only another wire has a word for.
+func (r *record) sieve(ev *llm.Event) {
+	if len(ev.Call.Extra) > 0 && ev.Extra.Wire != Name {
+		ev.Call.Extra = nil
+		r.foreign = append(r.foreign, strings.Clone(ev.Call.ID))
 	}
 }
 

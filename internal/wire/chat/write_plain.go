@@ -54,6 +54,7 @@ func (p *plain) take(ev *llm.Event) {
 			p.think.WriteString(ev.Text)
 		}
 	case llm.ToolCall:
+		p.rec.sieve(ev)
 		if !ev.Ours {
 			p.call(ev)
 		}

@@ -102,6 +102,7 @@ func (s *stream) take(ev *llm.Event) {
 			s.delta(ev, nil)
 		}
 	case llm.ToolCall:
+		s.rec.sieve(ev)
 		if !ev.Ours || s.req.Show == llm.ShowLegacy {
 			s.call(ev)
 		}
