@@ -31,6 +31,7 @@ type API struct {
 	Kept       store.Store
 	Background *Background
 	KeepAlive  time.Duration // the longest silence of a stream that follows a reply
+	MCP        MCP           // nil: MCP clients are not served
 	Hosts      []string      // the names under which the gateway is asked for, beside the Host header
 }
 
@@ -39,6 +40,7 @@ type route struct {
 	method, path string
 	open         bool // no key is asked for
 	door         wire.Door
+	mcp          MCP // writes the errors instead of the door
 	serve        func(w http.ResponseWriter, r *http.Request, c *caller) error
 }
 
@@ -56,6 +58,9 @@ func (a *API) routes() []route {
 		{method: http.MethodGet, path: "/v1/models", door: errs, serve: a.models},
 		{method: http.MethodGet, path: "/v1/models/{id...}", door: errs, serve: a.model},
 		{method: http.MethodGet, path: "/v1/mcp/tools", door: errs, serve: a.tools},
+	}
+	if a.MCP != nil {
+		list = append(list, a.mcpRoutes()...)
 	}
 	for _, d := range a.Doors {
 		for _, r := range d.Routes() {
@@ -95,7 +100,7 @@ func (a *API) handle(rt route) http.Handler {
 		}
 		a.note(call, err)
 		if sw.status == 0 {
-			rt.door.WriteError(sw, err)
+			rt.writeError(sw, err)
 		}
 	})
 }
@@ -119,6 +124,14 @@ func (a *API) admit(rt route, r *http.Request, w http.ResponseWriter) error {
 	return rt.serve(w, r, c)
 }
 
+func (rt route) writeError(w http.ResponseWriter, err error) {
+	if rt.mcp != nil {
+		rt.mcp.WriteError(w, err)
+		return
+	}
+	rt.door.WriteError(w, err)
+}
+
 // begin gives the request its call, and the answer the headers that every answer has.
 func begin(w http.ResponseWriter, r *http.Request) *obs.Call {
 	c := &obs.Call{
@@ -139,7 +152,7 @@ func (a *API) end(w *statusWriter, c *obs.Call, rt route) {
 	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared as net/http does
 		a.Log.Error("a request panicked", "panic", p, "stack", stack(), c.Attrs())
 		if w.status == 0 {
-			rt.door.WriteError(w, &fault.Error{Kind: fault.Internal, Code: "internal_error", Message: "the gateway failed; the log has the details under this call id"})
+			rt.writeError(w, &fault.Error{Kind: fault.Internal, Code: "internal_error", Message: "the gateway failed; the log has the details under this call id"})
 		}
 	}
 	if rt.path != "/health" {

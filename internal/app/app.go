@@ -32,6 +32,7 @@ type App struct {
 	log       *slog.Logger
 	access    obs.Access
 	servers   *mcp.Catalogue
+	front     *mcpall.Front
 	kept      store.Store
 	later     *api.Background
 	transport *h1.Transport
@@ -59,6 +60,10 @@ func Open(cfg *config.Config, o Options) (*App, error) {
 		a.access = obs.LogAccess{Log: o.Log}
 	}
 	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: o.Log, Version: o.Version}), mcp.Options{Log: o.Log})
+	if a.front, err = mcpFront(a.servers, cfg, o); err != nil {
+		a.Close()
+		return nil, err
+	}
 	a.transport = h1.New(h1.Options{ConnectTimeout: cfg.Timeouts.Connect})
 	if err := a.Apply(cfg); err != nil {
 		a.Close()
@@ -86,7 +91,7 @@ func (a *App) Apply(cfg *config.Config) error {
 	doors := wireall.Doors(cfg.Timeouts.KeepAlive, a.log)
 	front := &api.API{
 		Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen),
-		Kept: a.kept, Background: a.later, KeepAlive: cfg.Timeouts.KeepAlive,
+		Kept: a.kept, Background: a.later, KeepAlive: cfg.Timeouts.KeepAlive, MCP: a.front,
 	}
 	front.Uploads = cfg.Limits.UploadBytes
 	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
@@ -118,7 +123,9 @@ func (a *App) Close() {
 		a.log.Warn("the store did not close well", "error", err)
 	}
 	a.servers.Close()
-	a.transport.CloseIdleConnections()
+	if a.transport != nil {
+		a.transport.CloseIdleConnections()
+	}
 }
 
 // ServeHTTP serves the API.

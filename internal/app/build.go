@@ -7,7 +7,9 @@ import (
 
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/mcp"
+	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
 	providerall "github.com/fairlead/fairlead/internal/provider/all"
+	"github.com/fairlead/fairlead/internal/seal"
 	"github.com/fairlead/fairlead/internal/secret"
 )
 
@@ -50,6 +52,19 @@ func servers(cfg *config.Config) []mcp.Server {
 		})
 	}
 	return out
+}
+
+// mcpFront is the door for MCP clients, with the secrets and the patience of the first config.
+func mcpFront(servers *mcp.Catalogue, cfg *config.Config, o Options) (*mcpall.Front, error) {
+	var secrets [][]byte
+	for _, s := range cfg.Secrets {
+		secrets = append(secrets, []byte(s.Reveal()))
+	}
+	ring, err := seal.New(secrets...)
+	if err != nil {
+		return nil, fmt.Errorf("secrets: %w", err)
+	}
+	return mcpall.NewFront(servers, mcpall.FrontOptions{Seal: ring, Version: o.Version, KeepAlive: cfg.Timeouts.KeepAlive, Log: o.Log}), nil
 }
 
 func reveal(m map[string]secret.String) map[string]string {

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/obs"
+	"github.com/fairlead/fairlead/internal/secret"
 )
 
 // Options are what a command says about the gateway to run.
@@ -152,5 +154,8 @@ func (a *App) reload(o Options) {
 	}
 	if cfg.Store.Reveal() != old.Store.Reveal() {
 		a.log.Warn("a new store takes a restart")
+	}
+	if !slices.EqualFunc(cfg.Secrets, old.Secrets, func(a, b secret.String) bool { return a.Reveal() == b.Reveal() }) {
+		a.log.Warn("new secrets take a restart")
 	}
 }

@@ -24,6 +24,8 @@ type Config struct {
 	Mocks            bool          // mock_response and mock_tool_calls in requests are honoured
 	Prices           []Price       // of models, before those that are built in
 	Store            secret.String // a file, or postgres://…; empty: what outlives a request is kept in memory
+	// Secrets seal what clients hold for the gateway; the first one seals, all open. None: a secret of the process's own.
+	Secrets []secret.String
 }
 
 // Model is one name that clients may ask for, and where it runs: its own Place, or Deployments.

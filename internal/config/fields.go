@@ -27,8 +27,14 @@ func configFields(c *Config) []field {
 			name: "store", to: storage{&c.Store},
 			doc: "Where kept replies, open approvals and hidden turns are: the path of a file (SQLite; relative paths start in the folder of the config), or postgres://user:password@host/database for several replicas, best as ${NAME}. Absent: in memory, and gone when the gateway ends.",
 		},
+		{
+			name: "secrets", to: hiddenTexts{&c.Secrets, texts{each: secretItem, least: 1, once: true}},
+			doc: "What seals the ids of MCP sessions, best as ${NAME}, 16 characters or more. The first one seals and all of them open, so that a new one is put in front and an old one taken out a day later. Replicas have the same. Absent: random, so that sessions end with the process.",
+		},
 	}
 }
+
+func secretItem(to *string) value { return hidden{func(s string) { *to = s }, sealing} }
 
 func modelFields(m *Model) []field {
 	return slices.Concat(

@@ -124,6 +124,17 @@ func credential(s string) string {
 	return ""
 }
 
+// sealing is what a secret for handles must be.
+func sealing(s string) string {
+	if w := credential(s); w != "" {
+		return w
+	}
+	if len(s) < 16 {
+		return "must have 16 characters or more; openssl rand -base64 32 makes one"
+	}
+	return ""
+}
+
 func headerValue(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 		return "must be one line without control characters; the value, which is not shown, has one in it"

@@ -279,6 +279,21 @@ func (t texts) schema() map[string]any {
 	return s
 }
 
+// hiddenTexts is a list of secrets.
+type hiddenTexts struct {
+	to *[]secret.String
+	texts
+}
+
+func (h hiddenTexts) read(d *decoder, path string, n *yaml.Node) {
+	var list []string
+	h.texts.to = &list
+	h.texts.read(d, path, n)
+	for _, s := range list {
+		*h.to = append(*h.to, secret.New(s))
+	}
+}
+
 func item(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // argument is one word of a command line: a number is taken as it is written. It may hold a secret.

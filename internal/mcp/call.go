@@ -42,7 +42,7 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 		return failed(r, "this call needs the client's approval; the tool was not called")
 	}
 	limit := int(b.c.resultBytes.Load())
-	raw, err := b.run(ctx, p, r, args)
+	raw, err := b.run(ctx, r, args)
 	if err != nil {
 		return failed(r, cut(explain(r, err), limit))
 	}
@@ -86,7 +86,15 @@ func (b *Toolbox) current(r *route) *pool {
 }
 
 // run makes the call, twice if need be.
-func (b *Toolbox) run(ctx context.Context, p *pool, r *route, args []byte) ([]byte, error) {
+func (b *Toolbox) run(ctx context.Context, r *route, args []byte) ([]byte, error) {
+	return b.with(ctx, r, func(ctx context.Context, sess Session, progress func()) ([]byte, error) {
+		return sess.CallTool(ctx, ToolCall{Name: r.tool, Arguments: args, Meta: trace(ctx), Headers: callHeaders(ctx, r.call), Progress: progress})
+	})
+}
+
+// with does what a route's server is asked for, twice if need be. progress is to be called at each sign of it.
+func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Context, sess Session, progress func()) ([]byte, error)) ([]byte, error) {
+	p := b.current(r)
 	s, err := p.acquire(r.session)
 	if err != nil {
 		return nil, err
@@ -94,13 +102,12 @@ func (b *Toolbox) run(ctx context.Context, p *pool, r *route, args []byte) ([]by
 	defer s.release()
 	ctx, progress, done := p.limit(ctx)
 	defer done()
-	call := ToolCall{Name: r.tool, Arguments: args, Meta: trace(ctx), Headers: callHeaders(ctx, r.call), Progress: progress}
 	for try := 0; ; try++ {
 		sess, err := s.open(ctx)
 		if err != nil {
 			return nil, &Unavailable{Message: SafeMessage(err)} // the cause is in the log, and says nothing of this call
 		}
-		raw, err := sess.CallTool(ctx, call)
+		raw, err := do(ctx, sess, progress)
 		lost, gone := errors.AsType[*LostError](err)
 		if gone {
 			s.lost(sess, err)

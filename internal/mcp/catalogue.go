@@ -79,6 +79,9 @@ type Catalogue struct {
 	closed   bool
 	servers  []*pool // in the config's order
 	external map[string]*pool
+
+	shelves shelves
+	news    news
 }
 
 // New returns a catalogue without servers. dial opens its sessions.
@@ -122,6 +125,7 @@ func (c *Catalogue) Apply(servers []Server) {
 		next = append(next, p)
 	}
 	c.servers = next
+	c.news.tell()
 	for _, p := range old {
 		c.retire(p)
 	}

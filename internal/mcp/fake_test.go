@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
@@ -217,4 +218,9 @@ func flat(h http.Header) map[string]string {
 		out[k] = h.Get(k)
 	}
 	return out
+}
+
+// Pass calls a tool as CallTool does.
+func (s *fakeSession) Pass(ctx context.Context, r Request) ([]byte, error) {
+	return s.CallTool(ctx, ToolCall{Name: r.Name, Arguments: jsonedit.Get(r.Params, "arguments"), Headers: r.Headers})
 }

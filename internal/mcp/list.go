@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
@@ -14,9 +15,13 @@ const refreshGap = time.Second
 
 // list is what a server lists to one caller. It does not change.
 type list struct {
-	tools []listed
-	at    time.Time
+	tools  []listed
+	at     time.Time
+	serial uint64 // of this list, of all that there ever were in the process
 }
+
+// serials counts lists.
+var serials atomic.Uint64
 
 // listed is a tool with what is made of it once, not for each request.
 type listed struct {
@@ -25,10 +30,11 @@ type listed struct {
 	schema  []byte // as models are told
 	raw     []byte // as the server has it, in one line
 	forms   *llm.Forms
+	mirrors []Mirror // arguments that clients of the stateless era put into headers too
 }
 
 func newList(s *Server, defs []ToolDef) *list {
-	l := &list{tools: make([]listed, 0, len(defs)), at: time.Now()}
+	l := &list{tools: make([]listed, 0, len(defs)), at: time.Now(), serial: serials.Add(1)}
 	for _, d := range defs {
 		if d.Name == "" {
 			continue
@@ -38,6 +44,7 @@ func newList(s *Server, defs []ToolDef) *list {
 			t.raw = jsonedit.Compact(nil, d.InputSchema)
 		}
 		t.schema = toolSchema(t.raw)
+		t.mirrors, _ = ReadMirrors(t.raw) // wrong annotations are none; where it matters, the tool is not listed
 		l.tools = append(l.tools, t)
 	}
 	return l
@@ -132,6 +139,11 @@ func (s *slot) fetch(f *flight[*list]) {
 	first := s.listFail.err == nil
 	s.listing = nil
 	if err == nil {
+		if s.list.same(l) {
+			l.serial = s.list.serial // what was made of the old one is good for the new one
+		} else {
+			defer s.p.c.news.tell()
+		}
 		s.list, s.listFail = l, failure{}
 	} else {
 		s.listFail.note(err, o)

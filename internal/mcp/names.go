@@ -35,6 +35,39 @@ func clean(name string) string {
 	}, name)
 }
 
+// owners are the beginnings of offered names that belong to one server each, whether or not it could be listed.
+type owners struct {
+	prefixes []string // with the "-" behind it
+	servers  []*Server
+}
+
+func ownersOf(picks []*pick) (o owners) {
+	for _, k := range picks {
+		if s := &k.pool.server; s.Prefix != "" {
+			o.prefixes = append(o.prefixes, clean(s.Prefix+"-"))
+			o.servers = append(o.servers, s)
+		}
+	}
+	return o
+}
+
+// name is the offered name of a server's tool before collisions are looked at. A tool that would take a name of another
+// server's, because its own server has no prefix or a shorter one, has its server's name before it.
+func (o *owners) name(s *Server, tool, offered string) string {
+	owner, longest := s, 0
+	for i, p := range o.prefixes {
+		if len(p) > longest && strings.HasPrefix(offered, p) {
+			owner, longest = o.servers[i], len(p)
+		}
+	}
+	if owner == s || owner.Prefix == s.Prefix {
+		return offered
+	}
+	own := *s
+	own.Prefix = s.Name
+	return offeredName(&own, tool)
+}
+
 // names are those that a request has given away.
 type names map[string]bool
 

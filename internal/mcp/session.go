@@ -31,6 +31,9 @@ type Session interface {
 	// CallTool returns the result object as it came, `{"content":[…],…}`. When ctx ends, the server is told to cancel
 	// this one call. A JSON-RPC error of the server is a *RPCError, a session that is gone a *LostError.
 	CallTool(ctx context.Context, call ToolCall) ([]byte, error)
+	// Pass sends a client's request and returns the result object as it came, one that asks for input too. Otherwise it is
+	// as CallTool.
+	Pass(ctx context.Context, r Request) ([]byte, error)
 	// Done is closed when the session cannot be used any more.
 	Done() <-chan struct{}
 	// Close ends the session, and the process behind it with all its children.
@@ -54,6 +57,21 @@ type ToolCall struct {
 	Meta      map[string]string // members of _meta: traceparent, tracestate
 	Headers   http.Header       // HTTP transports: beside the session's own, for this request only
 	Progress  func()            // called for each progress notification of this call; may be nil
+}
+
+// Request is one request of an MCP client that is passed on to a server.
+type Request struct {
+	Method       string
+	Params       []byte      // a JSON object without ambiguity, or nil; its _meta is not looked at
+	Name         string      // of the tool, prompt or resource that Params name; for the headers of the stateless era
+	Meta         []byte      // raw members of _meta that are the client's own, each with a comma behind it
+	Capabilities []byte      // what the client declares, a raw object; nil: nothing
+	LogLevel     string      // the client wants the server's log of this request from this level on; "": it does not
+	Progress     bool        // the client wants to hear of progress
+	Headers      http.Header // HTTP transports: beside the session's own, for this request only
+	// Notify is called for each notification that belongs to this request, in their order and before Pass returns. It must
+	// not block; params may be kept. The progress token in them is not the client's. It may be nil.
+	Notify func(method string, params []byte)
 }
 
 // Dial opens a session. ctx bounds the opening only. headers are the credentials of the caller, nil for none. changed is

@@ -129,17 +129,18 @@ func (c *Catalogue) acquire(k *pick) (*slot, error) {
 }
 
 // fill puts the tools of the servers into the box. The names of the caller's own tools are taken.
-func (b *Toolbox) fill(picks []*pick, lists []listing, own []llm.Tool) {
+func (b *Toolbox) fill(picks []*pick, lists []listing, clients []llm.Tool) {
 	n := 0
 	for i := range lists {
 		if lists[i].list != nil {
 			n += len(lists[i].list.tools)
 		}
 	}
-	taken := make(names, n+len(own))
-	for i := range own {
-		taken[own[i].Name] = true
+	taken := make(names, n+len(clients))
+	for i := range clients {
+		taken[clients[i].Name] = true
 	}
+	own := ownersOf(picks)
 	b.tools, b.routes, b.table = make([]llm.Tool, 0, n), make([]route, 0, n), make(map[string]int, n)
 	for i, k := range picks {
 		if err := lists[i].err; err != nil {
@@ -147,7 +148,7 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, own []llm.Tool) {
 			continue
 		}
 		for j := range lists[i].list.tools {
-			b.add(k, &lists[i].list.tools[j], taken)
+			b.add(k, &lists[i].list.tools[j], taken, &own)
 		}
 	}
 }
@@ -168,7 +169,7 @@ func found(picks []*pick, lists []listing) string {
 }
 
 // add offers a tool if the caller may use it and an entry allows it. The first such entry decides about asking.
-func (b *Toolbox) add(k *pick, t *listed, taken names) {
+func (b *Toolbox) add(k *pick, t *listed, taken names, own *owners) {
 	s := &k.pool.server
 	if !Admit(b.access, s, t.Name, nil) {
 		return
@@ -178,7 +179,7 @@ func (b *Toolbox) add(k *pick, t *listed, taken names) {
 		return
 	}
 	tool := llm.Tool{
-		Name: taken.take(t.offered), Description: t.Description, Schema: t.schema, ReadOnly: t.ReadOnly, Forms: t.forms,
+		Name: taken.take(own.name(s, t.Name, t.offered)), Description: t.Description, Schema: t.schema, ReadOnly: t.ReadOnly, Forms: t.forms,
 		Label: cmp.Or(k.entries[i].Label, s.Name), Server: s.Name, Tool: t.Name, Ask: asks(&k.entries[i].Approval, t),
 	}
 	b.tools = append(b.tools, tool)

@@ -45,6 +45,11 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 	}
 }
 
+// Visit is a request of an MCP client to a server, or to several with commas between them, or to all that it may use.
+func (p *Planner) Visit(c Caller, route, server string) *mcp.Visit {
+	return &mcp.Visit{Principal: c.Identity.Name, Route: route, Server: server, Selection: p.selection(c)}
+}
+
 // Tools lists the tools of all servers that the caller may use, as they are offered, and the servers that failed.
 func (p *Planner) Tools(ctx context.Context, c Caller) ([]llm.Tool, []llm.ServerError, error) {
 	return p.Servers.List(ctx, p.selection(c))

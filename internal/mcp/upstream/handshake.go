@@ -80,6 +80,7 @@ func (s *session) capabilities(res []byte) {
 	tools := jsonedit.Get(res, "capabilities", "tools")
 	s.tools = jsonedit.Kind(tools) == '{'
 	s.changes, _ = jsonedit.Bool(jsonedit.Get(tools, "listChanged"))
+	s.logs = jsonedit.Kind(jsonedit.Get(res, "capabilities", "logging")) == '{'
 }
 
 // initialize opens the session of a server of the older era. want is the revision to ask for.

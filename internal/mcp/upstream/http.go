@@ -206,7 +206,7 @@ func (t *web) single(body io.Reader, c *call) (jsonrpc.Message, error) {
 		if m.IsResponse() && m.Error != nil && (m.ID == nil || string(m.ID) == "null") {
 			return m, nil
 		}
-		t.p.receive(m)
+		t.p.receive(m, nil)
 	}
 	select {
 	case m := <-c.answer:

@@ -15,7 +15,7 @@ import (
 // ListTools implements [mcp.Session]. When a bound is reached it returns the tools up to there, and an error that names the
 // bound. A tool without a usable name, or whose schema is not an object, is left out and logged.
 func (s *session) ListTools(ctx context.Context) ([]mcp.ToolDef, error) {
-	l := listing{s: s, seen: make(map[string]bool), params: make(map[string][]param)}
+	l := listing{s: s, seen: make(map[string]bool), params: make(map[string][]mcp.Mirror)}
 	for range s.o.MaxPages {
 		more, err := l.page(ctx)
 		if err != nil {
@@ -35,7 +35,7 @@ func (s *session) ListTools(ctx context.Context) ([]mcp.ToolDef, error) {
 type listing struct {
 	s      *session
 	tools  []mcp.ToolDef
-	params map[string][]param
+	params map[string][]mcp.Mirror
 	cursor []byte // a string literal; nil for the first page
 	seen   map[string]bool
 	size   int
@@ -80,8 +80,8 @@ func (l *listing) page(ctx context.Context) (bool, error) {
 func (l *listing) add(raw []byte) {
 	t, err := readTool(raw)
 	if err == nil && l.s.http && l.s.modern() {
-		var ps []param
-		if ps, err = readParams(t.InputSchema); len(ps) > 0 {
+		var ps []mcp.Mirror
+		if ps, err = mcp.ReadMirrors(t.InputSchema); len(ps) > 0 {
 			l.params[t.Name] = ps
 		}
 	}

@@ -32,9 +32,10 @@ type call struct {
 	header   http.Header // HTTP: what the request carries beside the session's own
 	limit    int         // bytes of the answer
 	progress func()
-	answer   chan jsonrpc.Message // holds one
-	answered func()               // called once the answer is there; may be nil; under the peer's lock
-	state    atomic.Int32         // of a queued message: waiting, taken, dropped
+	notify   func(method string, params []byte) // notifications that belong to it; may be nil
+	answer   chan jsonrpc.Message               // holds one
+	answered func()                             // called once the answer is there; may be nil; under the peer's lock
+	state    atomic.Int32                       // of a queued message: waiting, taken, dropped
 }
 
 // The states of a queued message.
@@ -140,21 +141,35 @@ func (p *peer) wait(ctx context.Context, c *call) (jsonrpc.Message, error) {
 	return jsonrpc.Message{}, p.lostError(c.state.CompareAndSwap(waiting, dropped))
 }
 
-// receive takes in one message of the server.
-func (p *peer) receive(m jsonrpc.Message) {
+// receive takes in one message of the server. c is the call on whose stream it came; nil if streams are not told apart.
+func (p *peer) receive(m jsonrpc.Message, c *call) {
 	switch {
 	case m.IsResponse():
 		p.deliver(m)
 	case m.IsRequest():
 		p.reply(p.answerTo(m))
 	case m.Method == "notifications/progress":
-		if c := p.call(jsonedit.Get(m.Params, "progressToken")); c != nil && c.progress != nil {
-			c.progress()
-		}
+		p.progress(m)
 	case m.Method == "notifications/tools/list_changed":
 		p.changed()
+	case m.Method == "notifications/message" && c != nil && c.notify != nil:
+		c.notify(m.Method, m.Params)
 	default:
 		p.log.Debug("notification of an MCP server", "method", m.Method)
+	}
+}
+
+// progress tells a call that its server has told of progress.
+func (p *peer) progress(m jsonrpc.Message) {
+	c := p.call(jsonedit.Get(m.Params, "progressToken"))
+	if c == nil {
+		return
+	}
+	if c.progress != nil {
+		c.progress()
+	}
+	if c.notify != nil {
+		c.notify(m.Method, m.Params)
 	}
 }
 

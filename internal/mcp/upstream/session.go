@@ -26,10 +26,13 @@ type session struct {
 	rev     string // the negotiated revision
 	tools   bool   // the server says that it has tools
 	changes bool   // and that it tells when they change
+	logs    bool   // and that it has a log
 	http    bool   // streamable HTTP: the stateless era puts names and parameters into headers
 
 	mu     sync.Mutex
-	params map[string][]param // by tool: what goes into headers
+	params map[string][]mcp.Mirror // by tool: what goes into headers
+
+	logging sync.Once // the server of the older era has been told to tell all of its log
 }
 
 var _ mcp.Session = (*session)(nil)
@@ -52,15 +55,19 @@ type request struct {
 	name     string            // the Mcp-Name header of the stateless era
 	meta     map[string]string // members of _meta
 	header   http.Header       // HTTP: for this request
-	mirror   []param           // HTTP, stateless era: arguments that go into headers too
+	mirror   []mcp.Mirror      // HTTP, stateless era: arguments that go into headers too
 	args     []byte            // where these are found
 	limit    int               // bytes of the answer; 0: MaxResult
 	progress func()
+	pass     *mcp.Request // a client's, passed on
 }
 
 // do sends a request and returns the raw result.
 func (s *session) do(ctx context.Context, r request) ([]byte, error) {
 	c := &call{method: r.method, progress: r.progress, limit: r.limit, header: s.headers(&r)}
+	if r.pass != nil {
+		c.notify = r.pass.Notify
+	}
 	if c.limit == 0 {
 		c.limit = s.o.MaxResult
 	}
@@ -76,11 +83,11 @@ func (s *session) do(ctx context.Context, r request) ([]byte, error) {
 	if m.Error != nil {
 		return nil, rpcError(m.Error)
 	}
-	return s.result(m.Result, c.limit)
+	return s.result(m.Result, c.limit, r.pass != nil)
 }
 
-// result checks what every result must be.
-func (s *session) result(raw []byte, limit int) ([]byte, error) {
+// result checks what every result must be. One that asks for input is a result if there is a client to ask.
+func (s *session) result(raw []byte, limit int, client bool) ([]byte, error) {
 	if len(raw) > limit {
 		return nil, tooLarge(limit)
 	}
@@ -97,6 +104,9 @@ func (s *session) result(raw []byte, limit int) ([]byte, error) {
 	case "", "complete":
 		return raw, nil
 	case "input_required":
+		if client {
+			return raw, nil
+		}
 		return nil, &mcp.Unavailable{Message: "the tool asked for input from the user, which is not supported here"}
 	default:
 		return nil, &mcp.Unavailable{Message: fmt.Sprintf("the server sent a result of an unknown type, %.40q", kind)}
@@ -128,9 +138,13 @@ func (s *session) appendParams(r *request, c *call) []byte {
 		dst = jsonedit.AppendQuote(dst, s.rev)
 		dst = append(dst, `,"io.modelcontextprotocol/clientInfo":`...)
 		dst = s.o.appendInfo(dst)
-		dst = append(dst, `,"io.modelcontextprotocol/clientCapabilities":{},`...)
+		dst = append(dst, `,"io.modelcontextprotocol/clientCapabilities":`...)
+		dst = append(s.appendClient(dst, r.pass), ',')
 	}
-	if r.progress != nil {
+	if r.pass != nil {
+		dst = append(dst, r.pass.Meta...)
+	}
+	if r.progress != nil || r.pass != nil && r.pass.Progress {
 		dst = append(dst, `"progressToken":`...)
 		dst = append(append(dst, c.id...), ',')
 	}
@@ -145,6 +159,20 @@ func (s *session) appendParams(r *request, c *call) []byte {
 		return append(dst[:empty-len(`,"_meta":{`)], '}')
 	}
 	return append(dst[:len(dst)-1], "}}"...)
+}
+
+// appendClient appends what the client of a request declares, and how much of the log it wants.
+func (s *session) appendClient(dst []byte, r *mcp.Request) []byte {
+	if r == nil || r.Capabilities == nil {
+		dst = append(dst, "{}"...)
+	} else {
+		dst = append(dst, oneLine(r.Capabilities)...)
+	}
+	if r != nil && r.LogLevel != "" {
+		dst = append(dst, `,"io.modelcontextprotocol/logLevel":`...)
+		dst = jsonedit.AppendQuote(dst, r.LogLevel)
+	}
+	return dst
 }
 
 // appendInfo appends the client's name and version.
@@ -164,10 +192,10 @@ func (s *session) headers(r *request) http.Header {
 	}
 	h.Set("Mcp-Method", r.method)
 	if r.name != "" {
-		h.Set("Mcp-Name", headerValue(r.name))
+		h.Set("Mcp-Name", mcp.HeaderValue(r.name))
 	}
 	for _, p := range r.mirror {
-		p.set(h, r.args)
+		p.Set(h, r.args)
 	}
 	return h
 }
@@ -209,7 +237,7 @@ func oneLine(v []byte) []byte {
 	return jsonedit.Compact(nil, v)
 }
 
-func (s *session) paramsOf(tool string) []param {
+func (s *session) paramsOf(tool string) []mcp.Mirror {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.params[tool]

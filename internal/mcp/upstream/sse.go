@@ -106,7 +106,7 @@ func (t *events) read(r *sse.Reader) {
 			t.p.lose(&mcp.LostError{Message: "the server ended its event stream", Err: err})
 			return
 		}
-		t.event(ev)
+		t.event(ev, nil)
 	}
 }
 

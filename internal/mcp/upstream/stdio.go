@@ -239,7 +239,7 @@ func (t *pipe) take(line []byte) {
 		return
 	}
 	for _, m := range ms {
-		t.p.receive(m)
+		t.p.receive(m, nil)
 	}
 }
 

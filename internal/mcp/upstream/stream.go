@@ -39,15 +39,15 @@ func (t *web) follow(body io.Reader, c *call) (place, error) {
 		if err != nil {
 			return at, err
 		}
-		t.event(ev)
+		t.event(ev, c)
 		if c != nil && len(c.answer) > 0 {
 			return at, nil
 		}
 	}
 }
 
-// event takes in one event. Its data is copied, since messages outlive the reader's buffer.
-func (t *web) event(ev sse.Event) {
+// event takes in one event of the stream of a call, or of the session when c is nil. Its data is copied, since messages outlive the reader's buffer.
+func (t *web) event(ev sse.Event, c *call) {
 	if len(ev.Data) == 0 || ev.Name != "" && ev.Name != "message" {
 		return
 	}
@@ -57,7 +57,7 @@ func (t *web) event(ev sse.Event) {
 		return
 	}
 	for _, m := range ms {
-		t.p.receive(m)
+		t.p.receive(m, c)
 	}
 }
 

@@ -1,0 +1,152 @@
+package front
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/fairlead/fairlead/internal/jsonrpc"
+	"github.com/fairlead/fairlead/internal/sse"
+)
+
+// answer is what becomes of a request: a result or a failure.
+type answer struct {
+	result  []byte
+	failure *failure
+	header  http.Header // beside the usual
+}
+
+func failed(status, code int, message string) answer {
+	return answer{failure: refusal(status, code, message)}
+}
+
+// maxNotes bounds the notifications of one request that wait for its client. Further ones are dropped: a server that tells
+// more than its client takes is not waited for.
+const maxNotes = 256
+
+// reply writes the answer to one request: as JSON, or as a stream when something is to be told before it.
+type reply struct {
+	w      http.ResponseWriter
+	stream bool // the client takes one
+	every  time.Duration
+	sse    *sse.Writer
+	stop   func()
+}
+
+func (x *exchange) newReply() *reply {
+	return &reply{w: x.w, stream: accepts(x.r, "text/event-stream"), every: x.d.o.KeepAlive, stop: func() {}}
+}
+
+// accepts reports whether a client takes a media type. One that does not say takes everything.
+func accepts(r *http.Request, media string) bool {
+	values := r.Header.Values("Accept")
+	if len(values) == 0 {
+		return true
+	}
+	main, _, _ := strings.Cut(media, "/")
+	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		t, _, err := mime.ParseMediaType(part)
+		if err == nil && slices.Contains([]string{media, main + "/*", "*/*"}, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// begin makes the answer a stream.
+func (p *reply) begin() {
+	if p.sse != nil {
+		return
+	}
+	h := p.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	p.w.WriteHeader(http.StatusOK)
+	p.sse = sse.NewWriter(p.w)
+	_ = http.NewResponseController(p.w).Flush()
+	p.stop = p.sse.KeepAlive(p.every)
+}
+
+// send sends a message before the answer.
+func (p *reply) send(msg []byte) error {
+	if !p.stream {
+		return nil
+	}
+	p.begin()
+	return p.sse.Event("message", msg)
+}
+
+// end sends the answer.
+func (p *reply) end(status int, msg []byte) {
+	if p.sse == nil {
+		writeJSON(p.w, status, msg)
+		return
+	}
+	p.stop()
+	_ = p.sse.Event("message", msg)
+}
+
+// relay runs a request and writes its notifications and its answer, in their order.
+func (x *exchange) relay(run func(*exchange, context.Context, func(string, []byte)) answer) {
+	ctx, done := x.context()
+	defer done()
+	notes := make(chan []byte, maxNotes)
+	ended := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				x.d.o.Log.Error("a request of an MCP client panicked", "panic", p, "stack", string(debug.Stack()))
+				ended <- failed(http.StatusInternalServerError, jsonrpc.CodeInternal, "the gateway failed; the log has the details")
+			}
+		}()
+		ended <- run(x, ctx, func(method string, params []byte) {
+			select {
+			case notes <- jsonrpc.AppendNotification(nil, method, params):
+			default:
+				x.d.o.Log.Debug("a notification for a slow MCP client is dropped", "method", method)
+			}
+		})
+	}()
+	p := x.newReply()
+	defer func() { p.stop() }()
+	quiet := time.NewTimer(x.d.o.KeepAlive)
+	defer quiet.Stop()
+	for {
+		select {
+		case msg := <-notes:
+			_ = p.send(msg) // a client that has left ends ctx
+		case a := <-ended:
+			for range len(notes) {
+				_ = p.send(<-notes)
+			}
+			x.finish(p, a)
+			return
+		case <-quiet.C:
+			if p.stream && x.m.Method == "tools/call" {
+				p.begin()
+			}
+		}
+	}
+}
+
+func (x *exchange) finish(p *reply, a answer) {
+	maps.Copy(x.w.Header(), a.header)
+	if a.failure != nil {
+		p.end(cmp.Or(a.failure.status, http.StatusOK), jsonrpc.AppendError(nil, x.m.ID, a.failure.Error))
+		return
+	}
+	p.end(http.StatusOK, jsonrpc.AppendResult(nil, x.m.ID, a.result))
+}
+
+// repeats reports whether a JSON text has an object with the same member twice, at whatever depth.
+func repeats(doc []byte) bool {
+	return !jsontext.Value(doc).IsValid()
+}

@@ -1,0 +1,218 @@
+package front
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/jsonrpc"
+	"github.com/fairlead/fairlead/internal/mcp"
+	"github.com/fairlead/fairlead/internal/seal"
+)
+
+// session is a session of the older era. What it is was sealed into its id; the rest is of this process.
+type session struct {
+	id       string
+	revision string
+
+	mu     sync.Mutex
+	level  string // of the log
+	calls  map[string]*running
+	stream *running // for notifications
+	used   time.Time
+	ended  bool
+}
+
+// running is something that can be told to end.
+type running struct{ end context.CancelFunc }
+
+// maxLive bounds the sessions of which this process remembers something, and the ended ones that it still knows.
+const maxLive = 20_000
+
+// live are the sessions that this process knows.
+type live struct {
+	mu    sync.Mutex
+	by    map[string]*session
+	ended map[string]time.Time // by a hash of the id: until when the id would be good
+}
+
+func scope(kind string, v *mcp.Visit) seal.Scope {
+	return seal.Scope{Kind: kind, Route: v.Route, Principal: v.Principal}
+}
+
+// open returns the session with this id, or nil if there is none for this principal on this path.
+func (d *Door) open(v *mcp.Visit, id string) *session {
+	content, ok := d.o.Seal.Open(scope("session", v), id)
+	if !ok {
+		return nil
+	}
+	l := &d.live
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, gone := l.ended[hash(id)]; gone {
+		return nil
+	}
+	s := l.by[id]
+	if s == nil {
+		l.room()
+		s = &session{id: id, revision: string(content), level: "info", calls: map[string]*running{}}
+		l.by[id] = s
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = time.Now()
+	return s
+}
+
+// room forgets sessions that nothing runs in, if there are too many. Their ids stay good. l.mu is held.
+func (l *live) room() {
+	if len(l.by) < maxLive {
+		return
+	}
+	for id, s := range l.by {
+		s.mu.Lock()
+		if len(s.calls) == 0 && s.stream == nil && time.Since(s.used) > time.Minute {
+			delete(l.by, id)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// end makes an id unknown, and ends what runs under it.
+func (d *Door) end(s *session) {
+	l := &d.live
+	l.mu.Lock()
+	delete(l.by, s.id)
+	now := time.Now()
+	if len(l.ended) >= maxLive {
+		for h, until := range l.ended {
+			if until.Before(now) || len(l.ended) >= maxLive {
+				delete(l.ended, h)
+			}
+		}
+	}
+	l.ended[hash(s.id)] = now.Add(d.o.Session)
+	l.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for _, c := range s.calls {
+		c.end()
+	}
+	if s.stream != nil {
+		s.stream.end()
+	}
+}
+
+func hash(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return string(sum[:])
+}
+
+// begin enters a call, so that it can be cancelled by its id.
+func (s *session) begin(id []byte, end context.CancelFunc) (done func()) {
+	c := &running{end}
+	key := string(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[key] = c
+	if s.ended {
+		end()
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.calls[key] == c {
+			delete(s.calls, key)
+		}
+		s.used = time.Now()
+	}
+}
+
+// cancel ends the call with this id.
+func (s *session) cancel(id []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.calls[string(id)]; c != nil {
+		c.end()
+	}
+}
+
+// take makes a stream the one for notifications, and ends the one that was.
+func (s *session) take(end context.CancelFunc) (done func()) {
+	c := &running{end}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stream != nil {
+		s.stream.end()
+	}
+	s.stream = c
+	if s.ended {
+		end()
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.stream == c {
+			s.stream = nil
+		}
+		s.used = time.Now()
+	}
+}
+
+// context is the life of a request. In the stateless era, it ends with the connection; in the older one, a connection that
+// broke says nothing, and a notification cancels.
+func (x *exchange) context() (ctx context.Context, done func()) {
+	if x.modern {
+		return context.WithCancel(x.r.Context())
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(x.r.Context()))
+	if x.session == nil {
+		return ctx, cancel
+	}
+	forget := x.session.begin(x.m.ID, cancel)
+	return ctx, func() {
+		forget()
+		cancel()
+	}
+}
+
+// initialize makes a session.
+func (x *exchange) initialize(ctx context.Context, _ func(string, []byte)) answer {
+	if _, f := x.view(ctx); f != nil {
+		return answer{failure: f}
+	}
+	rev, ok := jsonedit.Unquote(jsonedit.Get(x.m.Params, "protocolVersion"))
+	if !ok {
+		return failed(http.StatusBadRequest, jsonrpc.CodeInvalidParams, "params has no text protocolVersion")
+	}
+	if !slices.Contains(revisions, rev) {
+		rev = revLegacy
+	}
+	id := x.d.o.Seal.Seal(scope("session", x.v), []byte(rev), x.d.o.Session)
+	out := append([]byte(`{"protocolVersion":"`), rev...)
+	out = append(out, `","capabilities":{"tools":{"listChanged":true},"logging":{}},"serverInfo":`...)
+	return answer{result: append(append(out, x.d.info...), '}'), header: http.Header{"Mcp-Session-Id": {id}}}
+}
+
+func (x *exchange) ping(context.Context, func(string, []byte)) answer {
+	return answer{result: []byte("{}")}
+}
+
+// levels are those of RFC 5424, from the least to the most.
+var levels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
+
+func (x *exchange) setLevel(context.Context, func(string, []byte)) answer {
+	level, _ := jsonedit.Unquote(jsonedit.Get(x.m.Params, "level"))
+	if !slices.Contains(levels, level) {
+		return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "there is no level "+quote(level))
+	}
+	x.session.mu.Lock()
+	defer x.session.mu.Unlock()
+	x.session.level = level
+	return answer{result: []byte("{}")}
+}

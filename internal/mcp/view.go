@@ -1,0 +1,266 @@
+package mcp
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// Visit is one HTTP request of an MCP client.
+type Visit struct {
+	Principal string
+	Route     string // the path that handles are bound to
+	Server    string // the server, or several with commas between them; "": all that the principal may use
+	Selection Selection
+	Body      []byte // of a POST; it lives as long as the request
+}
+
+// View is what one visit sees of the servers: their tools under the names that they are offered by. One server alone is
+// seen under its own names, several under those that models are offered. Its methods may be called side by side.
+type View struct {
+	c      *Catalogue
+	access Access
+	picks  []*pick
+	shelf  *shelf
+	failed []llm.ServerError
+}
+
+// shelf is what all visits with the same permissions see. It does not change.
+type shelf struct {
+	tools []byte // a JSON array, in one line
+	table map[string]*shelved
+}
+
+// shelved is one tool of a shelf.
+type shelved struct {
+	pick int
+	tool *listed
+}
+
+// View lists the servers of a visit. The error is a *fault.Error: of servers that do not exist and of servers that may not
+// be used it is the same.
+func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
+	sel := v.Selection
+	sel.Attached, sel.Own = true, nil
+	sel.Entries = []llm.MCPEntry{{Param: "path", URL: strings.TrimSuffix("fairlead/mcp/"+v.Server, "/")}}
+	p, err := c.pick(&sel)
+	if err != nil {
+		return nil, err
+	}
+	view := &View{c: c, access: sel.Access, picks: p.picks}
+	lists := c.lists(ctx, p.picks)
+	if ctx.Err() != nil {
+		return nil, &fault.Error{Kind: fault.Canceled, Op: "mcp.View", Message: "the client has left", Err: ctx.Err()}
+	}
+	for i, k := range p.picks {
+		if err := lists[i].err; err != nil {
+			view.failed = append(view.failed, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err)})
+		}
+	}
+	view.shelf = c.shelve(sel.Access, p.picks, lists, v.Server != "" && !strings.Contains(v.Server, ","))
+	return view, nil
+}
+
+// Tools is the list of tools, a JSON array whose elements are as their servers sent them, but for the name. It is the same
+// slice as long as nothing has changed.
+func (v *View) Tools() []byte { return v.shelf.tools }
+
+// Failed are the servers that could not be listed, in the config's order.
+func (v *View) Failed() []llm.ServerError { return v.failed }
+
+// Servers is how many servers there are in the view, those that failed too.
+func (v *View) Servers() int { return len(v.picks) }
+
+// Tool is a tool that a visit may call with certain arguments.
+type Tool struct {
+	Name    string // its own
+	Mirrors []Mirror
+	pick    *pick
+	safe    bool
+}
+
+// Tool finds a tool by its offered name. It reports false for one that does not exist and for one that may not be called.
+func (v *View) Tool(name string, args []byte) (Tool, bool) {
+	s := v.shelf.table[name]
+	if s == nil {
+		return Tool{}, false
+	}
+	if len(args) == 0 {
+		args = []byte("{}")
+	}
+	k := v.picks[s.pick]
+	if !Admit(v.access, &k.pool.server, s.tool.Name, args) {
+		return Tool{}, false
+	}
+	return Tool{Name: s.tool.Name, Mirrors: s.tool.mirrors, pick: k, safe: s.tool.ReadOnly || s.tool.Idempotent}, true
+}
+
+// Call passes a call on to the tool's server. The error is a *RPCError of the server, or can be shown by [SafeMessage].
+func (v *View) Call(ctx context.Context, t Tool, r Request) ([]byte, error) {
+	r.Name = t.Name
+	b := &Toolbox{c: v.c, access: v.access}
+	rt := &route{pool: t.pick.pool, session: t.pick.session, call: t.pick.call, tool: t.Name, safe: t.safe}
+	raw, err := b.pass(ctx, rt, r)
+	if err == nil {
+		return raw, nil
+	}
+	if _, ok := errors.AsType[*RPCError](err); ok {
+		return nil, err
+	}
+	return nil, &Unavailable{Message: explain(rt, err), Err: err}
+}
+
+// pass makes a client's request, twice if need be.
+func (b *Toolbox) pass(ctx context.Context, rt *route, r Request) ([]byte, error) {
+	tell := r.Notify
+	return b.with(ctx, rt, func(ctx context.Context, sess Session, progress func()) ([]byte, error) {
+		r.Headers = callHeaders(ctx, rt.call)
+		r.Notify = func(method string, params []byte) {
+			if method == "notifications/progress" {
+				progress()
+			}
+			if tell != nil {
+				tell(method, params)
+			}
+		}
+		return sess.Pass(ctx, r)
+	})
+}
+
+// shelves remembers the shelves of the permission sets that are in use.
+type shelves struct {
+	mu   sync.Mutex
+	by   map[string]*shelf
+	size int // bytes of their lists
+}
+
+// maxShelves bounds the bytes of the lists that are remembered.
+const maxShelves = 32 << 20
+
+// shelve returns the shelf for what access lets through of lists. bare leaves the names as they are.
+func (c *Catalogue) shelve(access Access, picks []*pick, lists []listing, bare bool) *shelf {
+	key := make([]byte, 0, 256)
+	if bare {
+		key = append(key, 1)
+	}
+	for i, k := range picks {
+		l := lists[i].list
+		if l == nil {
+			key = binary.BigEndian.AppendUint64(key, 0)
+			continue
+		}
+		key = binary.BigEndian.AppendUint64(key, l.serial)
+		var bits byte
+		for j := range l.tools {
+			bits <<= 1
+			if Admit(access, &k.pool.server, l.tools[j].Name, nil) {
+				bits |= 1
+			}
+			if j%8 == 7 || j == len(l.tools)-1 {
+				key = append(key, bits)
+				bits = 0
+			}
+		}
+	}
+	s := &c.shelves
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.by[string(key)]; known != nil {
+		return known
+	}
+	made := newShelf(access, picks, lists, bare)
+	if s.size += len(made.tools) + len(key); s.by == nil || s.size > maxShelves {
+		s.by, s.size = map[string]*shelf{}, len(made.tools)+len(key)
+	}
+	s.by[string(key)] = made
+	return made
+}
+
+// nameKeys are the members of a tool that are written anew.
+var nameKeys = jsonedit.NewKeys("name")
+
+func newShelf(access Access, picks []*pick, lists []listing, bare bool) *shelf {
+	s := &shelf{tools: []byte{'['}, table: map[string]*shelved{}}
+	taken, own := names{}, ownersOf(picks)
+	for i, k := range picks {
+		if lists[i].list == nil {
+			continue
+		}
+		for j := range lists[i].list.tools {
+			t := &lists[i].list.tools[j]
+			if !Admit(access, &k.pool.server, t.Name, nil) {
+				continue
+			}
+			name := t.Name
+			if !bare {
+				name = taken.take(own.name(&k.pool.server, t.Name, t.offered))
+			}
+			s.add(name, t, i)
+		}
+	}
+	s.tools = append(s.tools, ']')
+	return s
+}
+
+// add puts one tool on the shelf. Of two tools with one name of one server, the first counts.
+func (s *shelf) add(name string, t *listed, pick int) {
+	if s.table[name] != nil {
+		return
+	}
+	raw := t.Raw
+	o, err := jsonedit.Scan(raw, nameKeys)
+	if err != nil {
+		return // nobody could say which name it has
+	}
+	if len(s.tools) > 1 {
+		s.tools = append(s.tools, ',')
+	}
+	if name != t.Name {
+		raw = jsonedit.Apply(nil, raw, o.Set(nil, raw, "name", jsonedit.AppendQuote(nil, name)))
+	}
+	s.tools = jsonedit.Compact(s.tools, raw)
+	s.table[name] = &shelved{pick: pick, tool: t}
+}
+
+// Changed is closed when, for the next time, some server's list of tools or the config has changed.
+func (c *Catalogue) Changed() <-chan struct{} { return c.news.next() }
+
+// news tells any number of waiters that something has changed.
+type news struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (n *news) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch == nil {
+		n.ch = make(chan struct{})
+	}
+	return n.ch
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch != nil {
+		close(n.ch)
+		n.ch = nil
+	}
+}
+
+// same reports whether two lists show clients the same tools.
+func (l *list) same(o *list) bool {
+	if l == nil || o == nil {
+		return l == o
+	}
+	return slices.EqualFunc(l.tools, o.tools, func(a, b listed) bool { return bytes.Equal(a.Raw, b.Raw) })
+}
