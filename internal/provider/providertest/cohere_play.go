@@ -110,8 +110,12 @@ func streamCohere(p *player) {
 		c.start()
 	}
 	c.end()
-	if !p.s.noFinish {
-		c.event("message-end", `,"delta":{"finish_reason":"`+p.cohereReason()+`","usage":`+string(p.cohereUsage())+`}`)
+	if p.s.noFinish {
+		return
+	}
+	c.event("message-end", `,"delta":{"finish_reason":"`+p.cohereReason()+`","usage":`+string(p.cohereUsage())+`}`)
+	if !p.s.noDone { // the mark that the vendor's SDKs wait for
+		p.write("data: [DONE]\n\n")
 	}
 }
 

@@ -96,6 +96,8 @@ data: {"type":"tool-call-end","index":0}
 event: message-end
 data: {"type":"message-end","delta":{"finish_reason":"TOOL_CALL","usage":{"billed_units":{"input_tokens":3,"output_tokens":7},"tokens":{"input_tokens":503,"output_tokens":7},"cached_tokens":2}}}
 
+data: [DONE]
+
 `
 
 // TestCohereReplies has the model think, plan and call, streamed and not.
