@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/fairlead/fairlead/internal/provider/providertest"
 	"github.com/fairlead/fairlead/test/gateway"
 	"github.com/fairlead/fairlead/test/scripted"
 )
@@ -22,10 +23,11 @@ import (
 // cli is a coding agent that is run once, in an empty folder and with a home of its own, against a gateway whose tools
 // it gets by a header. What would reach other machines is switched off, and a proxy holds that.
 type cli struct {
-	t    *testing.T
-	home string
-	work string
-	url  string // of the gateway
+	t     *testing.T
+	home  string
+	work  string
+	url   string // of the gateway
+	model string
 }
 
 func (c *cli) write(text string, path ...string) {
@@ -56,7 +58,7 @@ func (c *cli) binary(name string, path ...string) string {
 // codex returns the command, its environment and how to read the answer from its output.
 func (c *cli) codex() (cmd, env []string, answer func(line event) string) {
 	c.write(fmt.Sprintf(`
-model = "cli"
+model = %q
 model_provider = "fairlead"
 check_for_update_on_startup = false
 [analytics]
@@ -67,13 +69,13 @@ plugins = false
 remote_plugin = false
 [model_providers.fairlead]
 name = "fairlead"
-base_url = "%s/v1"
+base_url = %q
 env_key = "API_KEY"
 wire_api = "responses"
 http_headers = { "x-fairlead-mcp" = "everything" }
-`, c.url), c.home, "config.toml")
+`, c.model, c.url+"/v1"), c.home, "config.toml")
 	script := installed("node_modules", "@openai", "codex", "bin", "codex.js")
-	cmd = []string{installed("node", "node"), script, "exec", "--skip-git-repo-check", "--json", "Do what the script says."}
+	cmd = []string{installed("node", "node"), script, "exec", "--skip-git-repo-check", "--json", "--dangerously-bypass-approvals-and-sandbox", "Do what the script says."}
 	return cmd, []string{"CODEX_HOME=" + c.home}, func(e event) string {
 		if e.Type == "item.completed" && e.Item.Type == "agent_message" {
 			return e.Item.Text
@@ -85,7 +87,7 @@ http_headers = { "x-fairlead-mcp" = "everything" }
 func (c *cli) claude() (cmd, env []string, answer func(line event) string) {
 	cmd = []string{
 		c.binary("@anthropic-ai/claude-code", "claude"),
-		"-p", "Do what the script says.", "--model", "cli", "--output-format", "json",
+		"-p", "Do what the script says.", "--model", c.model, "--output-format", "json",
 	}
 	env = []string{
 		"ANTHROPIC_BASE_URL=" + c.url, "ANTHROPIC_API_KEY=" + gateway.Key, "ANTHROPIC_CUSTOM_HEADERS=x-fairlead-mcp: everything",
@@ -102,12 +104,12 @@ func (c *cli) claude() (cmd, env []string, answer func(line event) string) {
 // opencode speaks the dialect of the SDK that its config names.
 func (c *cli) opencode(sdk string) (cmd, env []string, answer func(line event) string) {
 	c.write(fmt.Sprintf(`{
-  "autoupdate": false, "share": "disabled", "model": "fairlead/cli", "small_model": "fairlead/title",
+  "autoupdate": false, "share": "disabled", "model": "fairlead/%[2]s", "small_model": "fairlead/title",
   "provider": {"fairlead": {
-    "npm": %q, "name": "Fairlead", "models": {"cli": {"name": "cli"}, "title": {"name": "title"}},
-    "options": {"baseURL": "%s/v1", "apiKey": %q, "headers": {"x-fairlead-mcp": "everything"}}
+    "npm": %[1]q, "name": "Fairlead", "models": {%[2]q: {"name": "cli"}, "title": {"name": "title"}},
+    "options": {"baseURL": "%[3]s/v1", "apiKey": %[4]q, "headers": {"x-fairlead-mcp": "everything"}}
   }}
-}`, sdk, c.url, gateway.Key), c.work, "opencode.json")
+}`, sdk, c.model, c.url, gateway.Key), c.work, "opencode.json")
 	// It would fetch the types for plugins from npm's registry; where the lock file names them it does not.
 	c.write(`{"packages":{"":{"dependencies":{"@opencode-ai/plugin":"*"}}}}`, c.home, ".config", "opencode", "package-lock.json")
 	c.write("", c.home, ".config", "opencode", "node_modules", ".keep")
@@ -162,62 +164,82 @@ func (c *cli) run(cmd, env []string, answer func(event) string) string {
 	return strings.Join(text, "|")
 }
 
-// TestAgents has three coding agents send what they send, with all their own tools, to a model behind a chat wire. The
-// gateway runs one call, the agent runs none, and each shows the answer after one request. opencode also asks for a title,
-// and may end before it is there.
+// TestAgents has three coding agents send what they send, with all their own tools, to a model behind each wire. The
+// model calls a tool of the gateway, and then one of the gateway and one of the agent in one turn: the agent runs its own
+// alone and sends a second request, after which the model knows all three results and the agent shows the answer. opencode
+// also asks for a title, and may end before it is there.
 func TestAgents(t *testing.T) {
-	model := scripted.Start(t, map[string][]scripted.Turn{
-		"cli": {
-			{Text: "I add.", Calls: []scripted.Call{{Name: "everything-get-sum", Arguments: `{"a":2,"b":3}`}}},
-			{Text: "Told: {result}"},
-		},
-		"title": {{Text: "A title"}},
-	})
-	g := gateway.Start(t, gateway.Config(model.URL(), stdio("everything", "everything", "stdio")))
-	url, seen := counted(t, g)
 	type command = func(c *cli) (cmd, env []string, answer func(event) string)
 	opencode := func(sdk string) command {
 		return func(c *cli) (cmd, env []string, answer func(event) string) { return c.opencode(sdk) }
 	}
-	for _, a := range []struct {
+	agents := []struct {
 		name, path string
 		command    command
-		ownTool    string
+		reads      scripted.Call // the file note.txt in DIR
+		upstreams  []string
 	}{
-		{"codex", "/v1/responses", (*cli).codex, "exec_command"},
-		{"claude-code", "/v1/messages", (*cli).claude, "Bash"},
-		{"opencode chat", "/v1/chat/completions", opencode("@ai-sdk/openai-compatible"), "bash"},
-		{"opencode responses", "/v1/responses", opencode("@ai-sdk/openai"), "bash"},
-		{"opencode messages", "/v1/messages", opencode("@ai-sdk/anthropic"), "bash"},
-	} {
-		t.Run(a.name, func(t *testing.T) {
-			before := len(model.Requests())
-			seen.take()
-			c := &cli{t: t, home: t.TempDir(), work: t.TempDir(), url: url}
-			text := c.run(a.command(c))
-			if !strings.HasSuffix(text, "Told: The sum of 2 and 3 is 5.") || strings.Count(text, "I add.") > 1 {
-				t.Errorf("it shows %q", text)
+		{"codex", "/v1/responses", (*cli).codex, scripted.Call{Name: "exec_command", Arguments: `{"cmd":"cat DIR/note.txt"}`}, []string{"chat", "responses", "messages"}},
+		{"claude-code", "/v1/messages", (*cli).claude, scripted.Call{Name: "Read", Arguments: `{"file_path":"DIR/note.txt"}`}, []string{"chat", "responses", "messages"}},
+		{"opencode-chat", "/v1/chat/completions", opencode("@ai-sdk/openai-compatible"), scripted.Call{Name: "read", Arguments: `{"filePath":"DIR/note.txt"}`}, []string{"chat"}},
+		{"opencode-responses", "/v1/responses", opencode("@ai-sdk/openai"), scripted.Call{Name: "read", Arguments: `{"filePath":"DIR/note.txt"}`}, []string{"chat"}},
+		{"opencode-messages", "/v1/messages", opencode("@ai-sdk/anthropic"), scripted.Call{Name: "read", Arguments: `{"filePath":"DIR/note.txt"}`}, []string{"chat"}},
+	}
+	scripts := map[string][]scripted.Turn{"title": {{Text: "A title"}}}
+	work, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range agents {
+		for _, upstream := range a.upstreams {
+			reads := a.reads
+			reads.Arguments = strings.ReplaceAll(reads.Arguments, "DIR", work)
+			scripts[upstream+"/"+a.name] = []scripted.Turn{
+				{Text: "I add.", Calls: []scripted.Call{{Name: "everything-get-sum", Arguments: `{"a":2,"b":3}`}}},
+				{Text: "We share.", Calls: []scripted.Call{{Name: "everything-echo", Arguments: `{"message":"one"}`}, reads}},
+				{Text: "Told: {result}"},
 			}
-			main, last := 0, -1
-			for i, r := range model.Requests()[before:] {
-				if r.Model == "cli" {
-					main++
-					last = before + i
+		}
+	}
+	model := scripted.Start(t, scripts)
+	g := gateway.Start(t, fmt.Sprintf(`
+models:
+  - {name: "responses/*", provider: openai, wire: responses, base_url: %[1]q, api_key: upstream-key}
+  - {name: "messages/*", provider: anthropic, base_url: %[2]q, api_key: upstream-key}
+`, model.URL(), strings.TrimSuffix(model.URL(), "/v1"))+strings.TrimPrefix(gateway.Config(model.URL(), stdio("everything", "everything", "stdio")), "\nmodels:\n"))
+	url, seen := counted(t, g)
+	for _, a := range agents {
+		for _, upstream := range a.upstreams {
+			t.Run(a.name+" "+upstream, func(t *testing.T) {
+				before := len(model.Requests())
+				seen.take()
+				c := &cli{t: t, home: t.TempDir(), work: work, url: url, model: upstream + "/" + a.name}
+				c.write("a note of the agent", work, "note.txt")
+				text := c.run(a.command(c))
+				if !strings.Contains(text, "Told: ") {
+					t.Errorf("it shows %q", text)
 				}
-			}
-			if main != 2 {
-				t.Fatalf("the model was asked %d times, want twice", main)
-			}
-			if tools := model.Requests()[last].ToolNames(); !slices.Contains(tools, a.ownTool) || !slices.Contains(tools, "everything-echo") {
-				t.Errorf("the model was offered %q", tools)
-			}
-			limit := 1
-			if strings.HasPrefix(a.name, "opencode") {
-				limit = 2
-			}
-			if came := seen.take(); len(came) < 1 || len(came) > limit || came[0] != "POST "+a.path {
-				t.Errorf("requests %q, want at most %d to %s", came, limit, a.path)
-			}
-		})
+				asked := slices.DeleteFunc(model.Requests()[before:], func(r *providertest.Request) bool { return r.Model == "title" })
+				if len(asked) != 3 {
+					t.Fatalf("the model was asked %d times, want 3", len(asked))
+				}
+				if tools := asked[2].ToolNames(); !slices.Contains(tools, a.reads.Name) || !slices.Contains(tools, "everything-echo") {
+					t.Errorf("the model was offered %q", tools)
+				}
+				told := fmt.Sprint(asked[2].Results())
+				for _, want := range []string{"The sum of 2 and 3 is 5.", "Echo: one", "a note of the agent"} {
+					if !strings.Contains(told, want) {
+						t.Errorf("the model was told %s, want %q in it", told, want)
+					}
+				}
+				titles := 0
+				if strings.HasPrefix(a.name, "opencode") {
+					titles = 1
+				}
+				if came := seen.take(); len(came) < 2 || len(came) > 2+titles || came[0] != "POST "+a.path {
+					t.Errorf("requests %q, want 2 (and %d for a title) to %s", came, titles, a.path)
+				}
+			})
+		}
 	}
 }
