@@ -23,14 +23,21 @@ type Keeper interface {
 	Recall(ctx context.Context, principal, callID string) (llm.Kept, bool, error)
 }
 
-// keep puts away what the client does not see of a conversation that goes on with its answers to its own calls.
+// keep puts away what the client does not see, or cannot bring back, of a conversation that goes on with its answers to its
+// own calls. A client that sees our calls brings them back itself: of its turns those are kept that have none.
 func (r *run) keep(ctx context.Context, t *turn, results []llm.Result) {
-	mine := t.calls(clients)
-	if len(mine) == 0 || r.req.Params.Shows || (len(r.added) == 0 && len(results) == 0) || r.loop.Keeper == nil {
+	mine, shows := t.calls(clients), r.req.Params.Shows
+	hidden := !shows && len(r.added)+len(results) > 0
+	if len(mine) == 0 || r.loop.Keeper == nil || !hidden && (!t.foreign() || shows && len(mine) < len(t.made)) {
 		return
 	}
-	r.add(t, results)
-	kept := llm.Kept{Calls: mine, Messages: r.added}
+	kept := llm.Kept{Calls: mine}
+	if shows {
+		kept.Messages = []llm.Message{t.message()}
+	} else {
+		r.add(t, results)
+		kept.Messages = r.added
+	}
 	for _, c := range mine {
 		kept.IDs = append(kept.IDs, c.ID)
 	}

@@ -77,7 +77,10 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 		target.Wire = target.WireFor(req, len(entries) > 0)
 	}
 	if len(entries) == 0 {
-		return model, p.direct(ctx, d, &target, req)
+		if err := p.direct(ctx, d, &target, req); err != nil || req.Opaque || req.Raw.Wire == target.Wire || p.Keeper == nil {
+			return model, err
+		}
+		return agent.Remember(model, p.Keeper, req.Principal, p.Log), nil
 	}
 	p.bind(req)
 	if err := decode(ctx, d, &target, req); err != nil {
