@@ -23,7 +23,7 @@ func answer(c *cell) {
 		c.t.Errorf("the text came in %d pieces: %s", r.pieces, r.raw)
 	}
 	m := c.saw(1)
-	if m.Wire != c.upstream || m.Stream != c.stream {
+	if wire := map[string]string{"invoke": "messages"}[c.upstream]; m.Wire != c.upstream && m.Wire != wire || m.Stream != c.stream {
 		c.t.Errorf("the model was asked over %s, streamed %v", m.Wire, m.Stream)
 	}
 	if !strings.Contains(string(m.Raw), system) || !strings.Contains(string(m.Raw), "Hi.") || !strings.Contains(string(m.Raw), ":2048") {
@@ -163,7 +163,7 @@ func handedOver(c *cell) {
 }
 
 // forces are how the wires say that the model must call a tool.
-var forces = map[string]string{"chat": `"required"`, "responses": `"required"`, "messages": `{"type":"any"}`, "cohere": `"REQUIRED"`}
+var forces = map[string]string{"chat": `"required"`, "responses": `"required"`, "messages": `{"type":"any"}`, "gemini": `{"mode":"ANY"}`, "cohere": `"REQUIRED"`, "converse": `{"any":{}}`, "invoke": `{"type":"any"}`}
 
 // forcedCall: the model must call a tool in the first round, and may answer in the next.
 func forcedCall(c *cell) {
@@ -182,7 +182,7 @@ func forcedCall(c *cell) {
 }
 
 // documents are where the wires say the form of an answer.
-var documents = map[string]string{"chat": `"response_format":{"`, "responses": `"format":{"`, "messages": `"output_config":{"format":{"`}
+var documents = map[string]string{"chat": `"response_format":{"`, "responses": `"format":{"`, "messages": `"output_config":{"format":{"`, "gemini": `"responseJsonSchema":{"`, "converse": `"textFormat":{"`, "invoke": `"output_config":{"format":{"`}
 
 // formed: the answer must be a document of a schema. Of several rounds it is the last one.
 func formed(c *cell) {
@@ -191,7 +191,7 @@ func formed(c *cell) {
 	c.says("Go.")
 	c.wantText(c.fine(), `{"answer":4}`, "stop")
 	for n := 1; n <= 2; n++ {
-		seen := compact(string(c.saw(n).Raw))
+		seen := strings.ReplaceAll(compact(string(c.saw(n).Raw)), `\"`, `"`) // it may be a text
 		if !strings.Contains(seen, documents[c.upstream]) || !strings.Contains(seen, answerSchema) {
 			c.t.Errorf("the model did not see the form: %s", seen)
 		}
@@ -217,6 +217,9 @@ var imageForms = map[string][]string{
 	"responses": {`"type":"input_image"`, `"image_url":"data:image/png;base64,` + pixel + `"`},
 	"cohere":    {`"image_url":{`, `"url":"data:image/png;base64,` + pixel + `"`},
 	"messages":  {`"type":"image"`, `"media_type":"image/png"`, `"data":"` + pixel + `"`},
+	"gemini":    {`"inlineData":{"mimeType":"image/png","data":"` + pixel + `"}`},
+	"converse":  {`"image":{"format":"png"`, `"bytes":"` + pixel + `"`},
+	"invoke":    {`"type":"image"`, `"media_type":"image/png"`, `"data":"` + pixel + `"`},
 }
 
 // imageIn: the client shows an image.
@@ -237,6 +240,9 @@ var efforts = map[string][]string{
 	"chat":      {`"reasoning_effort":"high"`},
 	"responses": {`"reasoning":{`, `"effort":"high"`},
 	"messages":  {`"thinking":{`},
+	"gemini":    {`"thinkingLevel":"high"`, `"includeThoughts":true`},
+	"converse":  {`"thinking":{"type":"enabled"`},
+	"invoke":    {`"thinking":{`},
 	"cohere":    {`"thinking":{"type":"enabled"`},
 }
 

@@ -24,7 +24,10 @@ import (
 const patience = 30 * time.Second
 
 // upstreams are the wires that the provider speaks. The name of a model begins with one of them.
-var upstreams = []string{"chat", "responses", "messages", "cohere"}
+var upstreams = []string{"chat", "responses", "messages", "gemini", "cohere", "converse", "invoke"}
+
+// family begins the names of models where what they can do depends on it.
+var family = map[string]string{"gemini": "gemini-3-flash-", "converse": "us.anthropic.claude-sonnet-4-5-", "invoke": "us.anthropic.claude-sonnet-4-5-"}
 
 // maxRounds is the gateway's limit of rounds.
 const maxRounds = 4
@@ -47,12 +50,20 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{scripts: map[string]*script{}}
 	h.model = providertest.NewRule(t, h.next)
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": providertest.AccessKey, "AWS_SECRET_ACCESS_KEY": providertest.SecretKey, "AWS_PROFILE": "", "AWS_BEARER_TOKEN_BEDROCK": "",
+	} {
+		t.Setenv(name, value)
+	}
 	g := gateway.Start(t, fmt.Sprintf(`
 models:
   - {name: "chat/*", provider: openai, base_url: %[1]q, api_key: upstream-key}
   - {name: "responses/*", provider: openai, wire: responses, base_url: %[1]q, api_key: upstream-key}
   - {name: "messages/*", provider: anthropic, base_url: %[2]q, api_key: upstream-key}
+  - {name: "gemini/*", provider: gemini, base_url: %[2]q, api_key: upstream-key}
   - {name: "cohere/*", provider: cohere, base_url: %[2]q, api_key: upstream-key}
+  - {name: "converse/*", provider: bedrock, base_url: %[2]q, region: us-east-1}
+  - {name: "invoke/*", provider: bedrock, wire: messages, base_url: %[2]q, region: us-east-1}
 mcp_servers:
   %[3]s
 keys:
@@ -140,7 +151,7 @@ type cell struct {
 
 func newCell(t *testing.T, h *house, d dialect, upstream string, stream bool) *cell {
 	t.Helper()
-	key := strings.NewReplacer("/", "_", " ", "_", "'", "", ",", "").Replace(t.Name())
+	key := family[upstream] + strings.NewReplacer("/", "_", " ", "_", "'", "", ",", "").Replace(t.Name())
 	c := &cell{t: t, h: h, d: d, upstream: upstream, stream: stream, key: key, script: &script{}}
 	h.mu.Lock()
 	defer h.mu.Unlock()
