@@ -39,7 +39,7 @@ func Lenient(m llm.Model) llm.Model {
 
 // leaveOut takes a parameter out of a request: what a field says of it, or the member of a body that goes on as it is.
 func leaveOut(req *llm.Request, param string) bool {
-	if req.Params.Says(param) && req.Params.Drop(param) {
+	if req.Params.Without(param) {
 		return true
 	}
 	if req.Raw.Wire == "" || slices.Contains(req.Without, param) {

@@ -18,7 +18,7 @@ func narrow(unknown ...string) llm.Model {
 		return func(yield func(llm.Event, error) bool) {
 			p := req.Params
 			for _, name := range unknown {
-				if p.Says(name) || name == "always" {
+				if p.Without(name) || name == "always" {
 					yield(llm.Event{}, &fault.Error{Kind: fault.Invalid, Code: "unsupported_parameter", Param: name, Message: "no word for " + name})
 					return
 				}
