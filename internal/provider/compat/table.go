@@ -28,11 +28,11 @@ var rows = []Row{
 		Wires:  []string{responses},
 		Quirks: wire.Quirks{ContentRequired: true},
 	},
-	{ // 422 on members that it does not know
+	{ // 422 on members that it does not know: those that only advise are left out
 		Name: "mistral", Title: "Mistral AI", BaseURL: "https://api.mistral.ai/v1", KeyEnv: "MISTRAL_API_KEY", NeedKey: true,
 		Quirks: wire.Quirks{
 			NoStreamUsage: true,
-			DropParams:    []string{"stream_options", "user", "prompt_cache_key"},
+			DropParams:    []string{"stream_options", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier", "store", "verbosity"},
 			RenameParams:  map[string]string{"max_completion_tokens": "max_tokens", "seed": "random_seed"},
 			ForceWord:     "any",
 			CallIDLen:     9,

@@ -232,15 +232,17 @@ func (n *normaliser) takeUsage(v []byte) {
 }
 
 func (n *normaliser) takeChoice(c []byte) {
-	var delta []byte
+	var delta, message []byte // some send the whole message so far beside each delta
 	for key, v := range jsonedit.Members(c) {
 		if jsonedit.IsNull(v) {
 			continue
 		}
 		switch string(key) {
 		case "index":
-		case "delta", "message":
+		case "delta":
 			delta = v
+		case "message":
+			message = v
 		case "finish_reason":
 			if s, _ := jsonedit.Unquote(v); n.stop == "" {
 				n.stop = s
@@ -257,6 +259,9 @@ func (n *normaliser) takeChoice(c []byte) {
 		}
 	}
 	n.begin()
+	if delta == nil {
+		delta = message
+	}
 	calls, legacy := n.takeDelta(delta)
 	if legacy != nil && calls == nil && len(n.calls.list) == 0 {
 		n.delta = appendMember(n.delta, []byte("function_call"), legacy)
