@@ -149,15 +149,8 @@ func (b *builder) deployment(m *config.Model, p *config.Deployment) (_ route.Dep
 		Name: p.Provider + "/" + cmp.Or(p.Model, m.Name), Provider: p.Provider, Weight: p.Weight,
 		Health: b.health(identity(&p.Place)), Price: b.prices.Of(p.Provider, p.Model).Blend,
 	}
-	if out.Model, out.Wire, err = o.open(p.Wire); err != nil {
+	if err = o.fill(&out); err != nil {
 		return route.Deployment{}, err
-	}
-	if out.Wire == "chat" && p.Wire == "" && slices.Contains(d.Wires, "responses") && o.known.Bridges(p.Model) {
-		bridge := &provider.Bridge{Chat: out.Model, Model: p.Model, Rules: o.known.Of}
-		if bridge.Responses, _, err = o.open("responses"); err != nil {
-			return route.Deployment{}, err
-		}
-		out.Model, out.WireFor = bridge, bridge.WireFor
 	}
 	if prefix, ok := strings.CutSuffix(m.Name, "*"); ok && prefix != "" {
 		out.Model = below{out.Model, prefix}
@@ -175,6 +168,22 @@ type opener struct {
 	place  *config.Place
 	known  *provider.ModelSet
 	drop   bool
+}
+
+// fill opens what a deployment needs: a client, or two where its rules have a bridge.
+func (o *opener) fill(out *route.Deployment) (err error) {
+	p := o.place
+	if out.Model, out.Wire, err = o.open(p.Wire); err != nil {
+		return err
+	}
+	if out.Wire == "chat" && p.Wire == "" && slices.Contains(o.driver.Wires, "responses") && o.known.Bridges(p.Model) {
+		bridge := &provider.Bridge{Chat: out.Model, Model: p.Model, Rules: o.known.Of}
+		if bridge.Responses, _, err = o.open("responses"); err != nil {
+			return err
+		}
+		out.Model, out.WireFor = bridge, bridge.WireFor
+	}
+	return nil
 }
 
 // open opens a client that speaks a wire; empty: the one that the driver speaks unasked.

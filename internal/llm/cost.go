@@ -49,10 +49,10 @@ func (c Cost) Plus(o Cost) Cost {
 // String is the cost in US dollars as a plain decimal, or "unknown", or "" when it was not asked for.
 func (c Cost) String() string {
 	var room [32]byte
-	switch c.state {
-	case known:
+	switch {
+	case c.Known():
 		return string(c.appendDollars(room[:0]))
-	case unknown:
+	case c.Asked():
 		return "unknown"
 	}
 	return ""

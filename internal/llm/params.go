@@ -62,20 +62,6 @@ func (p *Params) Says(name string) bool {
 		return p.N > 1
 	case "max_tokens", "max_completion_tokens":
 		return p.MaxOutput > 0
-	case "temperature":
-		return differs(p.Temperature, "1")
-	case "top_p":
-		return differs(p.TopP, "1")
-	case "top_k":
-		return len(p.TopK) > 0
-	case "frequency_penalty":
-		return differs(p.FrequencyPenalty, "0")
-	case "presence_penalty":
-		return differs(p.PresencePenalty, "0")
-	case "seed":
-		return len(p.Seed) > 0
-	case "logprobs", "top_logprobs":
-		return len(p.TopLogprobs) > 0
 	case "stop":
 		return len(p.Stop) > 0
 	case "response_format":
@@ -89,15 +75,34 @@ func (p *Params) Says(name string) bool {
 	case "parallel_tool_calls":
 		return p.OneByOne
 	}
+	return p.saysNumber(name)
+}
+
+func (p *Params) saysNumber(name string) bool {
+	switch name {
+	case "temperature":
+		return differs(p.Temperature, 1)
+	case "top_p":
+		return differs(p.TopP, 1)
+	case "frequency_penalty":
+		return differs(p.FrequencyPenalty, 0)
+	case "presence_penalty":
+		return differs(p.PresencePenalty, 0)
+	case "top_k":
+		return len(p.TopK) > 0
+	case "seed":
+		return len(p.Seed) > 0
+	case "logprobs", "top_logprobs":
+		return len(p.TopLogprobs) > 0
+	}
 	return false
 }
 
 // differs reports whether a number is said and is another one.
-func differs(number []byte, from string) bool {
+func differs(number []byte, from float64) bool {
 	if len(number) == 0 {
 		return false
 	}
 	f, err := strconv.ParseFloat(string(number), 64)
-	g, _ := strconv.ParseFloat(from, 64)
-	return err != nil || f != g
+	return err != nil || f != from
 }

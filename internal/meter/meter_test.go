@@ -226,4 +226,3 @@ func TestMeterOnTheWay(t *testing.T) {
 		t.Errorf("%v allocations, %v without a meter", metered, bare)
 	}
 }
-

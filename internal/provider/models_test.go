@@ -109,7 +109,8 @@ func (w echoWire) AppendRequest(dst []byte, req *llm.Request) ([]byte, error) {
 }
 
 func (echoWire) ReadReply(*llm.Request, string, io.Reader) iter.Seq2[llm.Event, error] { return nil }
-func (echoWire) ReadError(int, []byte) error                                           { return nil }
+
+func (echoWire) ReadError(int, []byte) error { return nil }
 
 func TestRuled(t *testing.T) {
 	q := &wire.Quirks{Model: "m", Rules: modelsOf(t, "acme", ModelRules{Unsupported: []string{"temperature", "logit_bias"}, Rename: map[string]string{"max_tokens": "max_out"}})}
