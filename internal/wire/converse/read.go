@@ -104,14 +104,14 @@ func (r *reader) frame(f *eventstream.Frame) {
 		if data := bytes.TrimSpace(f.Payload); jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
 			r.fail(broken("the provider sent a piece of its reply that is not a JSON object"))
 		} else {
-			r.take(string(f.Text(":event-type")), data)
+			r.take(f.Text(":event-type"), data)
 		}
 	}
 }
 
 // take takes in one event. Events of types that the API may add say nothing here.
-func (r *reader) take(kind string, data []byte) {
-	switch kind {
+func (r *reader) take(kind, data []byte) {
+	switch string(kind) {
 	case "messageStart":
 		r.begin()
 	case "contentBlockStart":

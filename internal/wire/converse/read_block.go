@@ -64,17 +64,17 @@ func (r *reader) fits(n int) bool {
 }
 
 // union returns the member of an object that has one, as the API's unions do.
-func union(v []byte) (kind string, value []byte) {
+func union(v []byte) (kind, value []byte) {
 	for key, v := range jsonedit.Members(v) {
-		return string(key), v
+		return key, v
 	}
-	return "", nil
+	return nil, nil
 }
 
 // start begins a block that is announced: those of calls are, texts are not.
 func (r *reader) start(index int64, v []byte) {
 	kind, value := union(v)
-	if b := r.add(index, kind); b != nil && kind == "toolUse" {
+	if b := r.add(index, string(kind)); b != nil && b.kind == "toolUse" {
 		r.openCall(b, value)
 	}
 }
@@ -121,7 +121,7 @@ func (r *reader) grow(index int64, v []byte) {
 	kind, value := union(v)
 	b := r.opened(index)
 	if b == nil {
-		if b = r.add(index, kind); b == nil {
+		if b = r.add(index, string(kind)); b == nil {
 			return
 		}
 	}
@@ -129,13 +129,13 @@ func (r *reader) grow(index int64, v []byte) {
 		return
 	}
 	switch {
-	case kind != b.kind:
+	case string(kind) != b.kind:
 		r.fail(broken("the provider sent %.40q in a block of another kind", kind))
-	case kind == "text":
+	case b.kind == "text":
 		r.say(b, llm.Text, value)
-	case kind == "reasoningContent":
+	case b.kind == "reasoningContent":
 		r.think(b, value)
-	case kind == "toolUse":
+	case b.kind == "toolUse":
 		r.growInput(b, jsonedit.Get(value, "input"))
 	}
 }
@@ -163,7 +163,7 @@ func (r *reader) sayRest(b *block, kind llm.Kind) {
 // think takes in a piece of reasoning: text, its signature, or what the model does not show.
 func (r *reader) think(b *block, v []byte) {
 	kind, value := union(v)
-	switch kind {
+	switch string(kind) {
 	case "text":
 		r.say(b, llm.Thinking, value)
 	case "signature":
@@ -238,12 +238,12 @@ func appendUse(id, name string, input []byte) []byte {
 // whole tells a block of a document, which stays as it came.
 func (r *reader) whole(v []byte) {
 	kind, value := union(v)
-	b := r.add(int64(len(r.blocks)), kind)
+	b := r.add(int64(len(r.blocks)), string(kind))
 	if b == nil || !r.fits(len(v)) {
 		return
 	}
 	b.open, b.raw = false, v
-	switch kind {
+	switch b.kind {
 	case "text":
 		r.say(b, llm.Text, value)
 		r.sayRest(b, llm.Text)

@@ -111,7 +111,8 @@ func line(ev *llm.Event) string {
 	b := fmt.Appendf(nil, "%v %d %q %q %q %q %q %q", ev.Kind, ev.Index, ev.Text, ev.Call.ID, ev.Call.Name, ev.Call.Arguments, ev.Call.Extra, ev.Stop)
 	b = fmt.Appendf(b, " %s %s %s", ev.Extra.Top, ev.Extra.Choice, ev.Extra.Delta)
 	if ev.Head != nil {
-		b = fmt.Appendf(b, " %+v", *ev.Head)
+		h := ev.Head
+		b = fmt.Appendf(b, " {ID:%s Model:%s Created:%d ContentType:%s}", h.ID, h.Model, h.Created, h.ContentType)
 	}
 	if u := ev.Usage; u != nil {
 		b = fmt.Appendf(b, " %v %d %d %d %d %d %s", u.Known, u.Input, u.CacheRead, u.CacheWrite, u.Output, u.Reasoning, u.Raw.Bytes)
