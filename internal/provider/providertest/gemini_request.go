@@ -50,7 +50,7 @@ type geminiFunction struct {
 type geminiChoice struct {
 	Calling *struct {
 		Mode    string   `json:"mode"`
-		Allowed []string `json:"allowedFunctionNames"`
+		Allowed []string `json:"allowedFunctionNames,omitzero"`
 		Rest    fields   `json:",embed"`
 	} `json:"functionCallingConfig"`
 	Retrieval jsontext.Value `json:"retrievalConfig"`
@@ -86,9 +86,11 @@ type geminiThinking struct {
 // geminiRequest is a request while it is read.
 type geminiRequest struct {
 	*Request
-	s     *Server
-	b     geminiBody
-	turns []geminiContent
+	s      *Server
+	b      geminiBody
+	turns  []geminiContent
+	made   int      // calls so far
+	called []string // ids of the calls of the last turn whose results have not come
 }
 
 func readGemini(s *Server, r *Request) *refusal { return (&geminiRequest{Request: r, s: s}).read() }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -99,6 +100,11 @@ func (g *geminiRequest) note(c geminiContent, raw string, content jsontext.Value
 		m.Role = "assistant"
 	}
 	others := 0
+	defer func() {
+		if c.Role != "model" {
+			g.called = nil
+		}
+	}()
 	for _, p := range c.Parts {
 		switch {
 		case p.Response != nil:
@@ -110,10 +116,10 @@ func (g *geminiRequest) note(c geminiContent, raw string, content jsontext.Value
 			if json.Unmarshal(p.Response.Response, &r) == nil && (r.Output != nil || r.Error != nil) {
 				text = *cmpOr(r.Output, r.Error)
 			}
-			g.Request.Messages = append(g.Request.Messages, Message{Role: "tool", CallID: p.Response.ID, Text: text, Raw: raw, content: content})
+			g.Request.Messages = append(g.Request.Messages, Message{Role: "tool", CallID: g.answers(p.Response.ID), Text: text, Raw: raw, content: content})
 			continue
 		case p.Call != nil:
-			m.Calls = append(m.Calls, ToolCall{p.Call.ID, p.Call.Name, string(p.Call.Args)})
+			m.Calls = append(m.Calls, ToolCall{g.calls(p.Call.ID), p.Call.Name, string(p.Call.Args)})
 		case !p.Thought:
 			m.Text += p.text()
 		}
@@ -122,6 +128,26 @@ func (g *geminiRequest) note(c geminiContent, raw string, content jsontext.Value
 	if c.Role == "model" || others > 0 {
 		g.Request.Messages = append(g.Request.Messages, m)
 	}
+}
+
+// calls is the id under which a call is told. One without an id gets its number.
+func (g *geminiRequest) calls(id string) string {
+	if g.made++; id == "" {
+		id = "number " + strconv.Itoa(g.made)
+	}
+	g.called = append(g.called, id)
+	return id
+}
+
+// answers is the id of the call that a result belongs to. Without one, the order says it.
+func (g *geminiRequest) answers(id string) string {
+	if len(g.called) > 0 {
+		if id == "" {
+			id = g.called[0]
+		}
+		g.called = g.called[1:]
+	}
+	return id
 }
 
 func cmpOr[T any](a, b *T) *T {

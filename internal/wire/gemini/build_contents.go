@@ -123,7 +123,7 @@ func (e *encoder) model(m *llm.Message) {
 
 func (e *encoder) owes(m *llm.Message, own []string) {
 	for i := range m.Calls {
-		o := owed{id: m.Calls[i].ID, name: e.nameOf(&m.Calls[i])}
+		o := owed{id: m.Calls[i].ID, name: e.nameOf(&m.Calls[i]), own: ownID(m, i)}
 		if own != nil {
 			o.own = own[i]
 		}
@@ -163,7 +163,11 @@ func (e *encoder) verbatim(m *llm.Message) (parts []byte, n int, own []string) {
 // call appends the turn's call i. Arguments that are not a JSON object become an empty one.
 func (e *encoder) call(dst []byte, m *llm.Message, i int) []byte {
 	c := &m.Calls[i]
-	dst = jsonedit.AppendQuote(append(dst, `{"functionCall":{"name":`...), e.nameOf(c))
+	dst = append(dst, `{"functionCall":{`...)
+	if own := ownID(m, i); own != "" {
+		dst = append(jsonedit.AppendQuote(append(dst, `"id":`...), own), ',')
+	}
+	dst = jsonedit.AppendQuote(append(dst, `"name":`...), e.nameOf(c))
 	dst = append(dst, `,"args":`...)
 	if args := []byte(c.Arguments); jsonedit.Kind(args) == '{' && jsonedit.Valid(args) {
 		dst = append(dst, args...)
@@ -177,6 +181,14 @@ func (e *encoder) call(dst []byte, m *llm.Message, i int) []byte {
 		dst = append(dst, `,"thoughtSignature":"`+unsigned+`"`...)
 	}
 	return append(dst, '}')
+}
+
+// ownID is the id that the model gave the turn's call i, where the call brings it along; "" if it gave none.
+func ownID(m *llm.Message, i int) string {
+	if x := m.Calls[i].Extra; m.Wire == Name && len(x) > 0 {
+		return word(jsonedit.Get(slices.Concat([]byte{'{'}, x, []byte{'}'}), "id"))
+	}
+	return ""
 }
 
 // signatureOf is the signature that a call brings along, or nil: the one that this wire has put there, or the one that

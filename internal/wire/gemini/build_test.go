@@ -91,7 +91,7 @@ func TestThoughtSignatures(t *testing.T) {
 
 	m.Extra = nil // a turn of which only the calls with what they bring along are left
 	req.AddedMessages[0] = m
-	if got := sent(t, req); !strings.Contains(got, `{"text":"I will add."},{"functionCall":{"name":"docs-add","args":{"a": 1.0, "b":"\u00e9"}},"thoughtSignature":"EqQBCgIYAhIM+/1a=="},{"functionCall":{"name":"docs-now","args":{}}}]`) {
+	if got := sent(t, req); !strings.Contains(got, `{"text":"I will add."},{"functionCall":{"id":"fc-1","name":"docs-add","args":{"a": 1.0, "b":"\u00e9"}},"thoughtSignature":"EqQBCgIYAhIM+/1a=="},{"functionCall":{"name":"docs-now","args":{}}}]`) {
 		t.Error(got)
 	}
 }

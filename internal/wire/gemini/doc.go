@@ -5,8 +5,8 @@
 //
 // An Other event that ends a turn has in llm.Extra.Delta, with Wire "gemini", the turn as the model must see it again:
 // "parts":[…], all parts of it with their thoughtSignatures. Pieces of a text that a stream has cut are joined, unless one of
-// them is signed. A ToolCall event that opens a call has in Call.Extra the signature of its part, "thoughtSignature":"…". A
-// call comes in one piece; one without arguments has "{}", and one without an id gets one that is made of the reply's id and
+// them is signed. A ToolCall event has in Call.Extra the id that the model gave the call, if it gave one, and the signature of
+// its part: "id":"…","thoughtSignature":"…". A call comes in one piece; one without arguments has "{}", and one without an id gets one that is made of the reply's id and
 // the call's place, so that the same reply always has the same.
 //
 // Gemini 3 refuses a conversation whose calls have lost their signatures, and documents a word to send in their place, where

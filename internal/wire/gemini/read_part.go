@@ -81,9 +81,15 @@ func (r *reader) call(fc, signature []byte) {
 	if c.ID == "" || r.told(c.ID) {
 		c.ID = madeID(r.head.ID, r.calls)
 	}
-	ev := llm.Event{Kind: llm.ToolCall, Index: r.calls, Call: c}
+	if own := jsonedit.Get(fc, "id"); word(own) != "" {
+		c.Extra = appendMember(c.Extra, "id", own)
+	}
 	if word(signature) != "" {
-		ev.Call.Extra, ev.Extra.Wire = appendMember(nil, "thoughtSignature", signature), Name
+		c.Extra = appendMember(c.Extra, "thoughtSignature", signature)
+	}
+	ev := llm.Event{Kind: llm.ToolCall, Index: r.calls, Call: c}
+	if len(c.Extra) > 0 {
+		ev.Extra.Wire = Name
 	}
 	r.calls++
 	r.emit(ev)
