@@ -41,8 +41,8 @@ func (atOnce) Do(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-var adds = []*api.ToolV2{{Type: api.String("function"), Function: &api.ToolV2Function{
-	Name: "add", Description: api.String("Adds."), Parameters: map[string]any{"type": "object", "properties": map[string]any{"a": map[string]any{"type": "number"}}, "required": []string{"a"}},
+var adds = []*api.ToolV2{{Type: new("function"), Function: &api.ToolV2Function{
+	Name: "add", Description: new("Adds."), Parameters: map[string]any{"type": "object", "properties": map[string]any{"a": map[string]any{"type": "number"}}, "required": []string{"a"}},
 }}}
 
 // reply is what an answer comes to, streamed or not.
@@ -55,7 +55,7 @@ type reply struct {
 func ask(t *testing.T, c *client.Client, stream bool, messages api.ChatMessages) reply {
 	t.Helper()
 	if !stream {
-		got, err := c.V2.Chat(t.Context(), &api.V2ChatRequest{Model: "command-a", Messages: messages, Tools: adds, P: api.Float64(0.5)})
+		got, err := c.V2.Chat(t.Context(), &api.V2ChatRequest{Model: "command-a", Messages: messages, Tools: adds, P: new(0.5)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func ask(t *testing.T, c *client.Client, stream bool, messages api.ChatMessages)
 		}
 		return r
 	}
-	events, err := c.V2.ChatStream(t.Context(), &api.V2ChatStreamRequest{Model: "command-a", Messages: messages, Tools: adds, P: api.Float64(0.5)})
+	events, err := c.V2.ChatStream(t.Context(), &api.V2ChatStreamRequest{Model: "command-a", Messages: messages, Tools: adds, P: new(0.5)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func (r *reply) take(ev *api.V2ChatStreamResponse) {
 		r.calls = append(r.calls, ev.ToolCallStart.Delta.Message.ToolCalls)
 	case ev.ToolCallDelta != nil:
 		f := r.calls[*ev.ToolCallDelta.Index].Function
-		f.Arguments = api.String(*f.Arguments + *ev.ToolCallDelta.Delta.Message.ToolCalls.Function.Arguments)
+		f.Arguments = new(*f.Arguments + *ev.ToolCallDelta.Delta.Message.ToolCalls.Function.Arguments)
 	case ev.MessageEnd != nil:
 		r.finish, r.usage = string(*ev.MessageEnd.Delta.FinishReason), ev.MessageEnd.Delta.Usage
 	}
@@ -163,7 +163,7 @@ func TestErrors(t *testing.T) {
 	if body, _ := json.Marshal(slow); !ok || !strings.Contains(string(body), "slow down") {
 		t.Errorf("%v", err)
 	}
-	_, err = sdk(s).V2.Chat(t.Context(), &api.V2ChatRequest{Model: "command-a", Messages: api.ChatMessages{said("hi")}, P: api.Float64(1)})
+	_, err = sdk(s).V2.Chat(t.Context(), &api.V2ChatRequest{Model: "command-a", Messages: api.ChatMessages{said("hi")}, P: new(1.0)})
 	if _, ok := errors.AsType[*api.BadRequestError](err); !ok {
 		t.Errorf("%v", err)
 	}

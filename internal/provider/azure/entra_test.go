@@ -100,27 +100,39 @@ func TestIdentities(t *testing.T) {
 		ends   string // how expires_in is written
 	}{
 		{
-			"secret", map[string]string{"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client", "AZURE_CLIENT_SECRET": "s&s"}, resource,
+			"secret",
+			map[string]string{"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client", "AZURE_CLIENT_SECRET": "s&s"},
+			resource,
 			"https://login.microsoftonline.com/tenant/oauth2/v2.0/token", "client_id=client&client_secret=s%26s&grant_type=client_credentials&" + scope, "Content-Type: application/x-www-form-urlencoded", "3599",
 		},
 		{
-			"secret in another cloud", map[string]string{"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client", "AZURE_CLIENT_SECRET": "s", "AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us/"}, "https://x.openai.azure.us",
+			"secret in another cloud",
+			map[string]string{"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client", "AZURE_CLIENT_SECRET": "s", "AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us/"},
+			"https://x.openai.azure.us",
 			"https://login.microsoftonline.us/tenant/oauth2/v2.0/token", "client_id=client&client_secret=s&grant_type=client_credentials&" + strings.Replace(scope, ".com", ".us", 1), "", "3599",
 		},
 		{
-			"workload", map[string]string{"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client", "AZURE_FEDERATED_TOKEN_FILE": file}, resource,
+			"workload",
+			map[string]string{"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client", "AZURE_FEDERATED_TOKEN_FILE": file},
+			resource,
 			"https://login.microsoftonline.com/tenant/oauth2/v2.0/token", "client_assertion=signed.by.others&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_id=client&grant_type=client_credentials&" + scope, "", "3599",
 		},
 		{
-			"app", map[string]string{"IDENTITY_ENDPOINT": "http://127.0.0.1:41/msi/token", "IDENTITY_HEADER": "h-1"}, resource,
+			"app",
+			map[string]string{"IDENTITY_ENDPOINT": "http://127.0.0.1:41/msi/token", "IDENTITY_HEADER": "h-1"},
+			resource,
 			"http://127.0.0.1:41/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fcognitiveservices.azure.com", "", "X-Identity-Header: h-1", `"86000"`,
 		},
 		{
-			"machine", map[string]string{"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"}, resource,
+			"machine",
+			map[string]string{"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"},
+			resource,
 			"http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fcognitiveservices.azure.com", "", "Metadata: true", `"86000"`,
 		},
 		{
-			"machine with an identity of several", map[string]string{"AZURE_CLIENT_ID": "c-2"}, resource,
+			"machine with an identity of several",
+			map[string]string{"AZURE_CLIENT_ID": "c-2"},
+			resource,
 			"http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&client_id=c-2&resource=https%3A%2F%2Fcognitiveservices.azure.com", "", "Metadata: true", `"86000"`,
 		},
 	} {

@@ -238,11 +238,11 @@ func TestGroq(t *testing.T) {
 func TestDeepSeek(t *testing.T) {
 	t.Run("reasoning_content comes back on tool turns", func(t *testing.T) {
 		req := question(effort)
-		got, s := asks(t, "deepseek", []*llm.Request{req}, providertest.Reasoning("Hm.").Then(providertest.Call("call_a", "look", "{}")))
+		got, _ := asks(t, "deepseek", []*llm.Request{req}, providertest.Reasoning("Hm.").Then(providertest.Call("call_a", "look", "{}")))
 		if got[0].thought != "Hm." {
 			t.Fatalf("%+v", got[0])
 		}
-		_, s = asks(t, "deepseek", []*llm.Request{answered(req, got[0].message)}, providertest.Text("ok"))
+		_, s := asks(t, "deepseek", []*llm.Request{answered(req, got[0].message)}, providertest.Text("ok"))
 		sees(t, s.Request(1), `"reasoning_content":"Hm."`)
 		sent := llm.Message{Role: llm.Assistant, Think: "Hm.", Calls: []llm.Call{{ID: "a", Name: "look", Arguments: "{}"}}}
 		_, s = asks(t, "deepseek", []*llm.Request{answered(req, sent)}, providertest.Text("ok"))

@@ -28,9 +28,9 @@ type cohereBody struct {
 		Budget jsontext.Value `json:"token_budget"`
 	} `json:"thinking"`
 	P                *float64 `json:"p"`
-	K                *int     `json:"k"`
-	FrequencyPenalty float64  `json:"frequency_penalty"`
-	PresencePenalty  float64  `json:"presence_penalty"`
+	K                *float64 `json:"k"`
+	FrequencyPenalty *float64 `json:"frequency_penalty"`
+	PresencePenalty  *float64 `json:"presence_penalty"`
 	MaxTokens        *int     `json:"max_tokens"`
 	Stop             []string `json:"stop_sequences"`
 }
@@ -134,13 +134,21 @@ func (c *cohereRequest) checkChoice() *refusal {
 }
 
 func (c *cohereRequest) checkParams() *refusal {
+	for _, n := range []struct {
+		name       string
+		value      *float64
+		least, top float64
+	}{
+		{"p", c.b.P, 0.01, 0.99},
+		{"k", c.b.K, 0, 500},
+		{"frequency_penalty", c.b.FrequencyPenalty, 0, 1},
+		{"presence_penalty", c.b.PresencePenalty, 0, 1},
+	} {
+		if n.value != nil && (*n.value < n.least || *n.value > n.top) {
+			return refusef(n.name, "invalid request: %s must be between %v and %v inclusive", n.name, n.least, n.top)
+		}
+	}
 	switch b := &c.b; {
-	case b.P != nil && (*b.P < 0.01 || *b.P > 0.99):
-		return refusef("p", "invalid request: p must be between 0.01 and 0.99 inclusive")
-	case b.K != nil && (*b.K < 0 || *b.K > 500):
-		return refusef("k", "invalid request: k must be between 0 and 500 inclusive")
-	case b.FrequencyPenalty < 0 || b.FrequencyPenalty > 1 || b.PresencePenalty < 0 || b.PresencePenalty > 1:
-		return refusef("", "invalid request: penalties must be between 0 and 1 inclusive")
 	case b.MaxTokens != nil && *b.MaxTokens < 1:
 		return refusef("max_tokens", "invalid request: max_tokens must be positive")
 	case len(b.Stop) > 5:
@@ -230,18 +238,20 @@ func (m *cohereMessage) read(at string) (string, *refusal) {
 	if m.Role != "assistant" && (m.ToolCalls != nil || m.ToolPlan != "" || m.Citations != nil) || (m.Role == "tool") != (m.ToolCallID != "") {
 		return "", refusef(at, "invalid request: %s has members that its role does not have", at)
 	}
-	switch m.Content.Kind() {
-	case 0:
-		if len(m.ToolCalls) == 0 {
-			return "", refusef(at, "invalid request: %s must have non-empty content or tool calls", at)
-		}
-		return "", nil
-	case '"':
-		if text(m.Content) == "" && len(m.ToolCalls) == 0 {
-			return "", refusef(at, "invalid request: %s must be at least 1 token long", at)
-		}
-		return text(m.Content), nil
+	said := text(m.Content)
+	switch k := m.Content.Kind(); {
+	case k == 0 && len(m.ToolCalls) == 0:
+		return "", refusef(at, "invalid request: %s must have non-empty content or tool calls", at)
+	case k == '"' && said == "" && len(m.ToolCalls) == 0:
+		return "", refusef(at, "invalid request: %s must be at least 1 token long", at)
+	case k == 0 || k == '"':
+		return said, nil
 	}
+	return m.readParts(at, known)
+}
+
+// readParts is read for content that is a list.
+func (m *cohereMessage) readParts(at string, known []string) (string, *refusal) {
 	var parts []coherePart
 	if json.Unmarshal(m.Content, &parts, json.RejectUnknownMembers(true)) != nil || len(parts) == 0 {
 		return "", refusef(at, "invalid request: %s has content that is not valid", at)

@@ -45,7 +45,7 @@ func TestCohereRefusals(t *testing.T) {
 		{"a form beside tools", with(cohereTool + `,"response_format":{"type":"json_object"}`), "in combination with tools"},
 		{"OpenAI's form", with(`"response_format":{"type":"json_schema"}`), "text or json_object"},
 		{"a p of 1", with(`"p":1`), "0.01 and 0.99"},
-		{"a penalty of 2", with(`"frequency_penalty":2`), "penalties"},
+		{"a penalty of 2", with(`"frequency_penalty":2`), "frequency_penalty must be between 0 and 1"},
 		{"six stops", with(`"stop_sequences":["1","2","3","4","5","6"]`), "at most 5"},
 		{"no budget", with(`"thinking":{"type":"enabled","token_budget":0}`), "positive"},
 	} {

@@ -232,7 +232,25 @@ func (n *normaliser) takeUsage(v []byte) {
 }
 
 func (n *normaliser) takeChoice(c []byte) {
-	var delta, message []byte // some send the whole message so far beside each delta
+	delta := n.choiceMembers(c)
+	if n.over {
+		return
+	}
+	n.begin()
+	calls, legacy := n.takeDelta(delta)
+	if legacy != nil && calls == nil && len(n.calls.list) == 0 {
+		n.delta = appendMember(n.delta, []byte("function_call"), legacy)
+	}
+	n.tell()
+	for call := range jsonedit.Elements(calls) {
+		n.calls.take(call)
+	}
+}
+
+// choiceMembers reads what stands beside the delta, or the message, of a choice, and returns that. Some send the whole message
+// so far beside each delta.
+func (n *normaliser) choiceMembers(c []byte) []byte {
+	var delta, message []byte
 	for key, v := range jsonedit.Members(c) {
 		if jsonedit.IsNull(v) {
 			continue
@@ -251,25 +269,17 @@ func (n *normaliser) takeChoice(c []byte) {
 			n.takeUsage(v)
 		case "error":
 			n.fail(replyFault(v))
-			return
+			return nil
 		default:
 			if n.choiceIsNews(key, v) {
 				n.choice = appendMember(n.choice, key, v)
 			}
 		}
 	}
-	n.begin()
 	if delta == nil {
-		delta = message
+		return message
 	}
-	calls, legacy := n.takeDelta(delta)
-	if legacy != nil && calls == nil && len(n.calls.list) == 0 {
-		n.delta = appendMember(n.delta, []byte("function_call"), legacy)
-	}
-	n.tell()
-	for call := range jsonedit.Elements(calls) {
-		n.calls.take(call)
-	}
+	return delta
 }
 
 // takeDelta reads a delta, or a whole message, and returns its calls and its legacy call.

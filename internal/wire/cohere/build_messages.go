@@ -65,11 +65,12 @@ func (e *encoder) settle() {
 
 // textOf is the text of a message.
 func textOf(m *llm.Message) string {
-	text := m.Text
+	var b strings.Builder
+	b.WriteString(m.Text)
 	for i := range m.Parts {
-		text += m.Parts[i].Text
+		b.WriteString(m.Parts[i].Text)
 	}
-	return text
+	return b.String()
 }
 
 // user adds what the user says.

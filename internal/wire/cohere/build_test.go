@@ -171,7 +171,8 @@ func TestParams(t *testing.T) {
 		want string
 	}{
 		{
-			"sampling", wire.Quirks{Model: "command-r7b"},
+			"sampling",
+			wire.Quirks{Model: "command-r7b"},
 			llm.Params{MaxOutput: 9, Temperature: []byte("0.30"), TopP: []byte("0.5"), TopK: []byte("40"), Seed: []byte("7"), FrequencyPenalty: []byte("0.1"), PresencePenalty: []byte("0.2"), Stop: []string{"a", "\n"}},
 			`"max_tokens":9,"temperature":0.30,"p":0.5,"k":40,"seed":7,"frequency_penalty":0.1,"presence_penalty":0.2,"stop_sequences":["a","\n"]`,
 		},

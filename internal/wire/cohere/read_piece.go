@@ -1,6 +1,7 @@
 package cohere
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,8 +76,8 @@ func (r *reader) open(index int64, v []byte) {
 
 // opened returns the open block with that index, or nil.
 func (r *reader) opened(index int64) *block {
-	for i := len(r.blocks) - 1; i >= 0; i-- {
-		if b := r.blocks[i]; !b.done && b.index == index {
+	for _, b := range slices.Backward(r.blocks) {
+		if !b.done && b.index == index {
 			return b
 		}
 	}
@@ -150,8 +151,8 @@ func (r *reader) openCall(index int64, v []byte) {
 
 // openedCall returns the open call with that index, or nil.
 func (r *reader) openedCall(index int64) *call {
-	for i := len(r.calls) - 1; i >= 0; i-- {
-		if c := r.calls[i]; !c.done && c.index == index {
+	for _, c := range slices.Backward(r.calls) {
+		if !c.done && c.index == index {
 			return c
 		}
 	}
