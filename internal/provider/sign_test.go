@@ -3,7 +3,9 @@ package provider
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,4 +102,25 @@ func TestNoCredentials(t *testing.T) {
 			want(t, err, fault.Timeout, "within 1s (timeouts.first_byte)")
 		}
 	})
+}
+
+// namelessWire has no names for errors in their bodies.
+type namelessWire struct{ plainWire }
+
+func (namelessWire) ReadError(status int, body []byte) error {
+	return &fault.Error{Kind: fault.Refused, Status: status, Message: string(body)}
+}
+
+func TestNamesOfErrorsInHeaders(t *testing.T) {
+	rt := tripper(func(*http.Request) (*http.Response, error) {
+		h := http.Header{"X-Error": {"SlowDown:http://internal.example/"}}
+		return &http.Response{StatusCode: 429, Header: h, Body: io.NopCloser(strings.NewReader("slow down"))}, nil
+	})
+	c := client(t, rt, func(cfg *Config) { cfg.Wire, cfg.CodeIn = namelessWire{}, "X-Error" })
+	for _, err := range c.Generate(t.Context(), &llm.Request{Model: "m"}) {
+		want(t, err, fault.Refused, "slow down")
+		if f := fault.From(err); f.Code != "SlowDown" {
+			t.Errorf("the error is called %q", f.Code)
+		}
+	}
 }

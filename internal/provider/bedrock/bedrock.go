@@ -15,6 +15,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 
+	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/secret"
@@ -145,9 +147,16 @@ type advised struct {
 	region string
 }
 
-// ReadError reads an error as its wire does, and adds what to do.
+// ReadError reads an error as its wire does, and adds what to do. Status 424 says that the model itself has failed
+// (ModelErrorException), which is no refusal of the request.
 func (a advised) ReadError(status int, body []byte) error {
-	return a.advise(a.Pather.ReadError(status, body))
+	err := a.advise(a.Pather.ReadError(status, body))
+	if status != http.StatusFailedDependency {
+		return err
+	}
+	f := *fault.From(err)
+	f.Kind, f.Status = fault.Upstream, 0
+	return &f
 }
 
 var _ wire.Pather = advised{}

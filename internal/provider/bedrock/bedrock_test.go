@@ -273,6 +273,16 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestModelThatFails wants a model's own failure told as one, so that another place may be asked.
+func TestModelThatFails(t *testing.T) {
+	signed(t)
+	s := providertest.New(t, providertest.Error(424, "", "The model has failed."))
+	_, err := ask(t, open(t, provider.Target{Model: model, BaseURL: base(s)}), &llm.Request{Messages: []llm.Message{{Role: llm.User, Text: "hi"}}})
+	if f := fault.From(err); f.Kind != fault.Upstream || f.HTTPStatus() != 502 || f.Code != "ModelErrorException" || f.Message != "The model has failed." {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	alone(t)
 	for _, c := range []struct {

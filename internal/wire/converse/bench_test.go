@@ -38,7 +38,7 @@ func BenchmarkReadReply(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		for range u.ReadReply(&llm.Request{}, streamType, bytes.NewReader(body)) { //nolint:revive // reading is what is measured
+		for range u.ReadReply(&llm.Request{}, streamType, bytes.NewReader(body)) {
 		}
 	}
 }
