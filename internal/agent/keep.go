@@ -47,7 +47,7 @@ func (r *run) keep(ctx context.Context, t *turn, results []llm.Result) {
 }
 
 // Restore sets req.Restored to the hidden halves that belong to the calls in its conversation. A call that the client has
-// changed since does not count as the same.
+// changed since does not count as the same. Where the client has sent our calls back, the turn of its own alone is put back.
 func Restore(ctx context.Context, k Keeper, principal string, req *llm.Request) error {
 	if len(req.Params.PastCalls) == 0 || !k.Holds(principal) {
 		return nil
@@ -74,6 +74,11 @@ func Restore(ctx context.Context, k Keeper, principal string, req *llm.Request) 
 		}
 		if !ok || !sameCalls(past, kept.Calls) {
 			continue
+		}
+		if slices.Contains(req.Params.SentBack, id) {
+			if kept, ok = kept.Turn(); !ok {
+				continue
+			}
 		}
 		for _, id := range kept.IDs {
 			told[id] = true

@@ -1,6 +1,9 @@
 package llm
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // What outlives a reply. Everything belongs to a principal, and expires: an id that is wrong, foreign or expired is not
 // found, and no two of these can be told apart.
@@ -11,6 +14,19 @@ type Kept struct {
 	IDs      []string  `json:"ids"`
 	Calls    []Call    `json:"calls"`
 	Messages []Message `json:"messages"`
+}
+
+// Turn is k for a client that has sent our calls back itself: the turn of the Calls alone. It reports false when that has
+// nothing that the client does not have, or calls of ours.
+func (k Kept) Turn() (Kept, bool) {
+	for _, m := range slices.Backward(k.Messages) {
+		if len(m.Calls) == 0 {
+			continue
+		}
+		k.Messages = []Message{m}
+		return k, len(m.Extra) > 0 && len(m.Calls) == len(k.Calls)
+	}
+	return k, false
 }
 
 // Pending is a call that waits for the client's word.

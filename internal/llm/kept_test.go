@@ -36,3 +36,25 @@ func TestConversation(t *testing.T) {
 		t.Errorf("a text of another turn: %s", diff)
 	}
 }
+
+// TestTurn puts back the turn of the client's calls alone, if that is signed and has no calls of others.
+func TestTurn(t *testing.T) {
+	own, signed := []Call{{ID: "own"}}, []byte(`"output":[]`)
+	first := Message{Role: Assistant, Text: "One.", Calls: []Call{{ID: "ours"}}, Extra: signed}
+	for name, tt := range map[string]struct {
+		last Message
+		want bool
+	}{
+		"signed":   {Message{Role: Assistant, Calls: own, Extra: signed}, true},
+		"unsigned": {Message{Role: Assistant, Calls: own}, false},
+		"mixed":    {Message{Role: Assistant, Calls: append([]Call{{ID: "ours"}}, own...), Extra: signed}, false},
+	} {
+		k, ok := Kept{Calls: own, Messages: []Message{first, tt.last, {Role: ToolRole}}}.Turn()
+		if ok != tt.want || ok && cmp.Diff([]Message{tt.last}, k.Messages) != "" {
+			t.Errorf("%s: %v, %+v", name, ok, k.Messages)
+		}
+	}
+	if _, ok := (Kept{}).Turn(); ok {
+		t.Error("a turn of nothing")
+	}
+}

@@ -6,15 +6,16 @@ import "strconv"
 // fills them. The others are for wires that the request did not come over, and only DecodeAll fills them: a codec of the
 // same wire has the client's bytes.
 type Params struct {
-	N          int    // replies asked for; 0 when not said
-	JSON       bool   // the answer must be a JSON document
-	ForcedTool bool   // the tool choice demands a call
-	OneByOne   bool   // parallel_tool_calls: false
-	MaxCalls   int    // max_tool_calls; -1 when not said
-	PastCalls  []Call // the calls that the conversation's assistant messages made
-	Shows      bool   // the client sees our calls with their results and sends them back: no hidden halves are kept
-	Asks       bool   // the dialect has a word for the question whether a call may run
-	Pauses     bool   // the dialect has a word for a reply that a limit stopped and that the client may have continued
+	N          int      // replies asked for; 0 when not said
+	JSON       bool     // the answer must be a JSON document
+	ForcedTool bool     // the tool choice demands a call
+	OneByOne   bool     // parallel_tool_calls: false
+	MaxCalls   int      // max_tool_calls; -1 when not said
+	PastCalls  []Call   // the calls that the conversation's assistant messages made
+	SentBack   []string // ids of PastCalls beside which the client has sent our calls back itself: the turns of these are not hidden
+	Shows      bool     // the client sees our calls with their results and sends them back: no hidden halves are kept
+	Asks       bool     // the dialect has a word for the question whether a call may run
+	Pauses     bool     // the dialect has a word for a reply that a limit stopped and that the client may have continued
 
 	MaxOutput        int64  // tokens of the answer; 0 when not said
 	Temperature      []byte // numbers as the client wrote them; nil when not said

@@ -51,13 +51,7 @@ func decode(ctx context.Context, req *llm.Request, cross bool) (*envelope, error
 	if err := readParams(env, req.Raw.Bytes, &req.Params); err != nil {
 		return nil, err
 	}
-	req.Params.Shows = showsItems(req)
-	req.Params.PastCalls = nil
-	for i := range env.talk.said {
-		if s := &env.talk.said[i]; s.kind == kindCall || s.kind == kindCustom {
-			req.Params.PastCalls = append(req.Params.PastCalls, readCall(s, env.talk.tools, env.talk.cross))
-		}
-	}
+	env.talk.pastCalls(&req.Params)
 	return env, nil
 }
 
@@ -108,9 +102,32 @@ func readParams(env *envelope, body []byte, p *llm.Params) error {
 }
 
 // showsItems reports whether the client sees the gateway's calls as items: it has named MCP servers in the request's own words,
-// and has not asked to have them hidden. Who has servers attached beside the request knows nothing of them, and may well not
-// send their items back: codex does not.
+// and has not asked to have them hidden. Who has servers attached beside the request knows nothing of them.
 func showsItems(req *llm.Request) bool { return len(req.MCP) > 0 && req.Show != llm.ShowHidden }
+
+// pastCalls reads the calls of the client's. Whether a client sends the items of the gateway's calls back is known when it
+// does: some do not know the items, and the AI SDK leaves them out with store: false. So nothing is said in llm.Params.Shows.
+func (t *talk) pastCalls(p *llm.Params) {
+	p.PastCalls, p.SentBack = nil, nil
+	begun, back := 0, false // since somebody else than the model had a message
+	for i := range t.said {
+		switch s := &t.said[i]; {
+		case s.kind == kindMessage && !s.byModel():
+			begun, back = len(p.PastCalls), false
+		case s.kind == kindMCPCall && !t.providers(s.id) && !back:
+			back = true
+			for _, c := range p.PastCalls[begun:] {
+				p.SentBack = append(p.SentBack, c.ID)
+			}
+		case s.kind == kindCall || s.kind == kindCustom:
+			c := readCall(s, t.tools, t.cross)
+			p.PastCalls = append(p.PastCalls, c)
+			if back {
+				p.SentBack = append(p.SentBack, c.ID)
+			}
+		}
+	}
+}
 
 // readCall reads a call of one of the client's tools: for a target of another wire as a call of the function that the tool is
 // offered as.

@@ -64,22 +64,22 @@ type rewriter struct {
 	calls   int // of the gateway, so far
 
 	told []bool // the hidden turns that are back
-	mid  bool   // the model has the word
-	turn int    // where in out its items begin
-	n    int    // the items before them
+	last []span // of out: what the model has said last, text and reasoning
+}
+
+// span is where an item of out begins.
+type span struct {
+	at, n int    // the bytes and the items before it
+	text  string // of a message
 }
 
 func (r *rewriter) item(it []byte) {
 	s := newSaid(it, "")
 	own := isOwn(s.id)
-	if made := s.byModel(); made != r.mid {
-		r.mid, r.turn, r.n = made, len(r.out), r.enc.n
+	if r.restored(&s) {
+		return
 	}
 	switch s.kind {
-	case kindCall, kindCustom:
-		if r.restored(s.text("call_id")) {
-			return
-		}
 	case kindMCPList, kindMCPAsk, kindMCPAnswer:
 		if r.mine(&s) {
 			r.changed = true
@@ -111,22 +111,53 @@ func (r *rewriter) item(it []byte) {
 	r.out = append(r.out, it...)
 }
 
-// restored reports whether a call belongs to a hidden turn, and puts that in the place of what the client has seen of it: all
-// that the model has said since somebody else had the word.
-func (r *rewriter) restored(callID string) bool {
+// restored reports whether an item is a call that belongs to a hidden turn, and puts that in the place of what the client has
+// seen of it: the texts of its rounds, and reasoning.
+func (r *rewriter) restored(it *said) bool {
+	switch {
+	case len(r.told) == 0:
+		return false
+	case it.kind == kindReasoning || it.kind == kindMessage && it.byModel():
+		r.last = append(r.last, span{len(r.out), r.enc.n, textOfMessage(it.raw)})
+		return false
+	}
+	defer func() { r.last = nil }()
+	if it.kind != kindCall && it.kind != kindCustom {
+		return false
+	}
+	id := it.text("call_id")
 	for i := range r.told {
 		k := &r.ed.req.Restored[i]
-		if len(k.Messages) == 0 || !slices.Contains(k.IDs, callID) {
+		if len(k.Messages) == 0 || !slices.Contains(k.IDs, id) {
 			continue
 		}
 		if !r.told[i] {
 			r.told[i], r.changed = true, true
-			r.out, r.enc.n = r.out[:r.turn], r.n
+			for _, s := range slices.Backward(r.last) {
+				if s.text != "" && !slices.ContainsFunc(k.Messages, func(m llm.Message) bool { return m.Text == s.text }) {
+					break
+				}
+				r.out, r.enc.n = r.out[:s.at], s.n
+			}
 			r.out = r.enc.messages(r.out, k.Messages)
 		}
 		return true
 	}
 	return false
+}
+
+// textOfMessage is the text of an item that is a message.
+func textOfMessage(it []byte) string {
+	content := jsonedit.Get(it, "content")
+	if text, ok := jsonedit.Unquote(content); ok {
+		return text
+	}
+	var all []byte
+	for p := range jsonedit.Elements(content) {
+		text, _ := jsonedit.Unquote(jsonedit.Get(p, "text"))
+		all = append(all, text...)
+	}
+	return string(all)
 }
 
 // mine reports whether an MCP item is between the client and the gateway, and not between the client and a provider that

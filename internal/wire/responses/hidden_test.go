@@ -1,30 +1,72 @@
 package responses
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
-// TestShows shows the gateway's calls to clients that have named its servers and want to see them.
-func TestShows(t *testing.T) {
-	const named = `,"tools":[{"type":"mcp","server_label":"files","server_url":"litellm_proxy/mcp/fs"}]`
-	for _, tt := range []struct {
-		tools string
-		show  llm.Show
-		want  bool
+// TestSentBack looks for the client's calls whose hidden turns the client has not sent back itself, since the last message of
+// somebody else than the model.
+func TestSentBack(t *testing.T) {
+	const (
+		user = `{"role":"user","content":"hi"}`
+		text = `{"type":"message","role":"assistant","content":"Wait."}`
+		ours = `{"type":"mcp_call","id":"mcp_fl_1","server_label":"a","name":"set","arguments":"{}","output":"5"}`
+		own  = `{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"a","output":"done"}`
+		own2 = `{"type":"function_call","call_id":"b","name":"f","arguments":"{}"}`
+	)
+	for name, tt := range map[string]struct {
+		input string
+		want  []string
 	}{
-		{named, llm.ShowStandard, true},
-		{named, llm.ShowHidden, false},
-		{"", llm.ShowStandard, false},
+		"nothing":                  {user + "," + text + "," + own + "," + own2, nil},
+		"before":                   {user + "," + ours + "," + text + "," + own + "," + own2, []string{"a", "b"}},
+		"behind":                   {user + "," + own + "," + ours + "," + own2, []string{"a", "b"}},
+		"in an earlier reply":      {user + "," + ours + "," + own + "," + user + "," + own2, []string{"a"}},
+		"in a later reply":         {user + "," + own + "," + user + "," + ours + "," + own2, []string{"b"}},
+		"a call of the provider's": {user + "," + strings.Replace(ours, "_fl_", "_", 1) + "," + own, nil},
 	} {
-		req := asked(t, `{"model":"m","input":"hi"`+tt.tools+`}`)
-		req.Show = tt.show
-		if err := (Door{}).Decode(t.Context(), req); err != nil || req.Params.Shows != tt.want {
-			t.Errorf("%q, %v: shows %v, %v; want %v", tt.tools, tt.show, req.Params.Shows, err, tt.want)
+		t.Run(name, func(t *testing.T) {
+			const connector = `{"type":"mcp","server_label":"c","connector_id":"connector_gmail"}`
+			req := asked(t, `{"model":"m","tools":[`+connector+`],"input":[`+tt.input+`]}`)
+			if err := (Door{}).Decode(t.Context(), req); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, req.Params.SentBack); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestCallsWithoutResults gives a call of the gateway's that comes back without what came of it the result that was kept.
+func TestCallsWithoutResults(t *testing.T) {
+	s := newSession()
+	req, err := s.read(t, `"input":"hi"`, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := s.reply(t, req, "tools\nstart\nstarted call_1 x-set {\"to\":1}\nresult call_1 \"5\"\nstart\ntext \"Done.\"\nend stop 1 1")
+	ran := ""
+	for it := range jsonedit.Elements(jsonedit.Get(doc, "output")) {
+		if s := newSaid(it, ""); s.kind == kindMCPCall {
+			ran = s.id
+		}
+	}
+	for id, want := range map[string]string{ran: "5", ran + "0": "Error: the call broke off"} {
+		const rest = `"server_label":"a","name":"set","arguments":"{\"to\":1}","status":"completed","error":null}`
+		next, err := s.read(t, `"input":[{"role":"user","content":"hi"},{"type":"mcp_call","id":"`+id+`",`+rest+`,{"role":"user","content":"more"}]`, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := next.Messages; len(m) != 4 || m[2].Result == nil || m[2].Result.Text != want {
+			t.Errorf("%s: %+v", id, m)
 		}
 	}
 }
@@ -56,13 +98,15 @@ func TestPastCalls(t *testing.T) {
 // TestHiddenTurnsComeBack puts a hidden turn in the place of what the client has seen of it, before the client's own answer.
 func TestHiddenTurnsComeBack(t *testing.T) {
 	const (
-		user   = `{"role":"user","content":"hi"}`
-		before = `{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Hello."}]},{"role":"user","content":"go"}`
-		text   = `{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Wait."}]}`
-		own    = `{"type":"function_call","call_id":"own","name":"mine","arguments":"{}"}`
-		second = `{"type":"function_call","call_id":"own_2","name":"mine","arguments":"{}"}`
-		answer = `{"type":"function_call_output","call_id":"own","output":"done"},{"type":"function_call_output","call_id":"own_2","output":"done"}`
-		state  = `,"store":false,"include":["reasoning.encrypted_content"]`
+		user    = `{"role":"user","content":"hi"}`
+		before  = `{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Hello."}]},{"role":"user","content":"go"}`
+		text    = `{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Wait."}]}`
+		own     = `{"type":"function_call","call_id":"own","name":"mine","arguments":"{}"}`
+		second  = `{"type":"function_call","call_id":"own_2","name":"mine","arguments":"{}"}`
+		answer  = `{"type":"function_call_output","call_id":"own","output":"done"},{"type":"function_call_output","call_id":"own_2","output":"done"}`
+		ran     = `{"type":"mcp_call","id":"mcp_fl_1","server_label":"files","name":"read","arguments":"{}","output":"5"}`
+		ranSent = `{"type":"function_call","call_id":"mcp_fl_1","name":"files-read","arguments":"{}"},{"type":"function_call_output","call_id":"mcp_fl_1","output":"5"}`
+		state   = `,"store":false,"include":["reasoning.encrypted_content"]`
 	)
 	kept := round()
 	kept[0].Calls = append(kept[0].Calls, llm.Call{ID: "own", Name: "mine", Arguments: "{}"}, llm.Call{ID: "own_2", Name: "mine", Arguments: "{}"})
@@ -71,13 +115,18 @@ func TestHiddenTurnsComeBack(t *testing.T) {
 		"with its text":    {user + "," + text + "," + own + "," + second + "," + answer, user + "," + back + "," + answer},
 		"alone":            {user + "," + own + "," + second + "," + answer, user + "," + back + "," + answer},
 		"after another":    {user + "," + before + "," + text + "," + own + "," + second + "," + answer, user + "," + before + "," + back + "," + answer},
+		"sent back":        {user + "," + text + "," + ran + "," + text + "," + own + "," + second + "," + answer, user + "," + text + "," + ranSent + "," + back + "," + answer},
 		"first":            {own + "," + second + "," + answer, back + "," + answer},
 		"with other calls": {user + "," + text + "," + `{"type":"function_call","call_id":"x","name":"mine","arguments":"{}"}`, user + "," + text + "," + `{"type":"function_call","call_id":"x","name":"mine","arguments":"{}"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req := posed(t, `{"model":"m","input":[`+tt.input+`]}`)
 			req.Restored = []llm.Kept{{IDs: []string{"own", "own_2"}, Messages: kept}}
-			if got, want := sent(t, wire.Quirks{}, req), `{"model":"m","input":[`+tt.want+`]}`; got != want {
+			more := ""
+			if req.Local { // what the gateway has made stands in it
+				more = state
+			}
+			if got, want := sent(t, wire.Quirks{}, req), `{"model":"m","input":[`+tt.want+`]`+more+`}`; got != want {
 				t.Errorf("relayed as\n%s\nwant\n%s", got, want)
 			}
 			req.MCP = []llm.MCPEntry{{Label: "files"}}

@@ -191,31 +191,42 @@ func (t *talk) input(ctx context.Context, req *llm.Request, input []byte, cross 
 	return nil
 }
 
-// item reads one item of the input. A reference to an item that the gateway has kept becomes that item.
+// item reads one item of the input. A reference to an item that the gateway has kept becomes that item, and so does a call of
+// the gateway's that comes back without what came of it, as @openai/agents sends it.
 func (t *talk) item(ctx context.Context, req *llm.Request, it []byte, param string, cross bool) (said, error) {
 	if jsonedit.Kind(it) != '{' {
 		return said{}, fault.Invalidf(param, "%s must be an item, an object", param)
 	}
 	s := newSaid(it, param)
+	own := isOwn(s.id)
 	switch {
 	case s.kind == "":
 		return s, fault.Invalidf(param+".type", "%s.type is missing", param)
-	case s.kind != kindReference || !isOwn(s.id) && !cross:
+	case s.kind == kindReference && (own || cross), s.kind == kindMCPCall && own && bare(it):
+	default:
 		return s, nil
 	}
 	var kept []byte
 	var ok bool
-	if req.Replies != nil && isOwn(s.id) {
+	if req.Replies != nil && own {
 		var err error
 		if kept, ok, err = req.Replies.Item(ctx, s.id); err != nil {
 			return s, err
 		}
 	}
-	if !ok {
-		return s, fault.Invalidf(param+".id", "Item with id '%s' not found.", s.id)
+	switch {
+	case ok:
+		t.moved = true
+		return newSaid(bytes.Clone(kept), param), nil
+	case s.kind == kindMCPCall:
+		return s, nil
 	}
-	t.moved = true
-	return newSaid(bytes.Clone(kept), param), nil
+	return s, fault.Invalidf(param+".id", "Item with id '%s' not found.", s.id)
+}
+
+// bare reports whether an mcp_call does not say what came of the call.
+func bare(it []byte) bool {
+	return jsonedit.IsNull(jsonedit.Get(it, "output")) && jsonedit.IsNull(jsonedit.Get(it, "error"))
 }
 
 // lists takes out the lists of tools, and remembers whose they are: no second list is shown.
