@@ -150,7 +150,7 @@ func (t things) place(r *http.Request, c *caller, b body) (string, error) {
 	}
 	return "", &fault.Error{
 		Kind: fault.Invalid, Code: "missing_required_parameter", Param: "model",
-		Message: "this key has models of several providers: name one of those whose provider is meant, in the header x-fairlead-model or as ?model=",
+		Message: "it is not clear which provider is meant, since the key's models are not all of one: name a model of it in the header x-fairlead-model or as ?model=",
 	}
 }
 

@@ -89,7 +89,7 @@ func (c *Client) errand(ctx context.Context, req *llm.Request, yield func(llm.Ev
 	w.start(ctx, c.timeouts)
 	defer w.stop()
 	up := &upload{from: load.Stream, watch: w}
-	defer up.Close()
+	defer func() { _ = up.Close() }()
 	hr, err := c.errandRequest(w.ctx, req, p, load, up)
 	if err != nil {
 		return c.unsigned(ctx, w, err)

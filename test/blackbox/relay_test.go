@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -172,9 +173,9 @@ func (v *vendor) list(w http.ResponseWriter, r *http.Request) {
 	defer v.mu.Unlock()
 	var data []string
 	more, after := false, r.URL.Query().Get("after")
-	for i := len(v.files) - 1; i >= 0; i-- {
+	for _, id := range slices.Backward(v.files) {
 		if after != "" {
-			if v.files[i] == after {
+			if id == after {
 				after = ""
 			}
 			continue
@@ -183,7 +184,7 @@ func (v *vendor) list(w http.ResponseWriter, r *http.Request) {
 			more = true
 			break
 		}
-		data = append(data, `{"id":"`+v.files[i]+`","n":1.0}`)
+		data = append(data, `{"id":"`+id+`","n":1.0}`)
 	}
 	reply(w, 200, fmt.Sprintf(`{"object":"list","data":[%s],"has_more":%v}`, strings.Join(data, ","), more))
 }
@@ -739,7 +740,7 @@ func TestRelayPlaces(t *testing.T) {
 	if resp, text := call(t, g, "POST", "/v1/files", body, kind, all); resp.StatusCode != 400 || !strings.Contains(text, "x-fairlead-model") {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
-	if resp, text := call(t, g, "GET", "/v1/files", nil, all); resp.StatusCode != 400 || !strings.Contains(text, "several providers") {
+	if resp, text := call(t, g, "GET", "/v1/files", nil, all); resp.StatusCode != 400 || !strings.Contains(text, "which provider is meant") {
 		t.Errorf("%d %s", resp.StatusCode, text)
 	}
 	other.files = make([]string, 50) // its ids are others
@@ -786,5 +787,27 @@ func TestRelayPlaces(t *testing.T) {
 	}
 	if a := other.last(); !strings.Contains(a.body, `"model":"b"`) {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestRelayOpen: where no keys are asked for, nobody's files are hidden from anybody.
+func TestRelayOpen(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	g := gateway.Start(t, fmt.Sprintf("models:\n  - {name: embed, provider: openai, base_url: %q, api_key: upstream-key}\n", v.URL+"/v1"))
+	v.files = []string{"file-before"}
+	body, kind := form("purpose=batch", "file@a.jsonl={}")
+	if resp, text := call(t, g, "POST", "/v1/files", body, kind); resp.StatusCode != 200 {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+	if _, text := call(t, g, "GET", "/v1/files?limit=7", nil); !strings.Contains(text, "file-before") || v.last().query != "limit=7" {
+		t.Errorf("listed: %s", text)
+	}
+	if resp, text := call(t, g, "GET", "/v1/files/file-before", nil); resp.StatusCode != 200 || !strings.Contains(text, "file-before") {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+	v.text["file-before"] = `{"body":{"model":"gpt-5-pro"}}`
+	if resp, text := call(t, g, "POST", "/v1/batches", strings.NewReader(`{"input_file_id":"file-before"}`)); resp.StatusCode != 400 || !strings.Contains(text, "gpt-5-pro") {
+		t.Errorf("%d %s", resp.StatusCode, text)
 	}
 }
