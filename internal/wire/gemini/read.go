@@ -33,8 +33,9 @@ type reader struct {
 	usage   []byte
 
 	parts []part
-	size  int // bytes of the parts
-	calls int // told of
+	size  int             // bytes of the parts
+	calls int             // told of
+	ids   map[string]bool // of the calls
 	text  wire.Joiner
 	think wire.Joiner
 }

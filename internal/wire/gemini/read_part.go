@@ -78,9 +78,13 @@ func (r *reader) call(fc, signature []byte) {
 	if args := jsonedit.Get(fc, "args"); jsonedit.Kind(args) == '{' {
 		c.Arguments = string(args)
 	}
-	if c.ID == "" || r.told(c.ID) {
+	if c.ID == "" || r.ids[c.ID] {
 		c.ID = madeID(r.head.ID, r.calls)
 	}
+	if r.ids == nil {
+		r.ids = map[string]bool{}
+	}
+	r.ids[c.ID] = true
 	if own := jsonedit.Get(fc, "id"); word(own) != "" {
 		c.Extra = appendMember(c.Extra, "id", own)
 	}
@@ -93,19 +97,6 @@ func (r *reader) call(fc, signature []byte) {
 	}
 	r.calls++
 	r.emit(ev)
-}
-
-// told reports whether an earlier call of the reply has that id.
-func (r *reader) told(id string) bool {
-	n := 0
-	for i := range r.parts {
-		if fc := jsonedit.Get(r.parts[i].raw, "functionCall"); fc != nil {
-			if n++; n <= r.calls && word(jsonedit.Get(fc, "id")) == id {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // madeID is the id of a call to which the model gave none.
