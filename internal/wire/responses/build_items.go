@@ -29,8 +29,10 @@ func thinks(model string) bool {
 // encoder appends messages as items.
 type encoder struct {
 	req    *llm.Request
-	n      int             // items so far
-	custom map[string]bool // the calls of custom tools, whose results are items of another type
+	n      int               // items so far
+	custom map[string]bool   // the calls of custom tools, whose results are items of another type
+	ids    map[string]string // of calls, to what the last ones with them are called here
+	taken  map[string]bool
 }
 
 // next appends the comma before the next item.
@@ -103,10 +105,10 @@ func (e *encoder) replay(dst []byte, m *llm.Message, items []byte) []byte {
 		used[at] = true
 		c := &m.Calls[at]
 		e.note(c.ID, kind == kindCustom)
-		if dst = e.next(dst); callID(c.ID) == id {
-			dst = append(dst, it...)
+		if own := e.newCall(c.ID); own == id {
+			dst = append(e.next(dst), it...)
 		} else {
-			dst = appendWithID(dst, it, callID(c.ID))
+			dst = appendWithID(e.next(dst), it, own)
 		}
 	}
 	for i := range m.Calls {
@@ -175,6 +177,20 @@ func (e *encoder) note(id string, custom bool) {
 // callID is a call's id as the wire takes it, 64 characters at most. The same one always becomes the same.
 func callID(id string) string { return wire.ShortID(id) }
 
+// newCall gives a call the id that it has here. One that an earlier call has is changed: some providers count from 0 in each
+// reply, and here a result belongs to the one call of its id.
+func (e *encoder) newCall(id string) string {
+	if e.ids == nil {
+		e.ids, e.taken = map[string]string{}, map[string]bool{}
+	}
+	own := callID(id)
+	for n := 2; e.taken[own]; n++ {
+		own = callID(id + "_" + strconv.Itoa(n))
+	}
+	e.ids[id], e.taken[own] = own, true
+	return own
+}
+
 // call appends a call. Its arguments are always a JSON object, except for a custom tool's, which are text.
 func (e *encoder) call(dst []byte, c *llm.Call, extra bool) []byte {
 	custom := strings.HasPrefix(string(c.Extra), customMark)
@@ -186,7 +202,7 @@ func (e *encoder) call(dst []byte, c *llm.Call, extra bool) []byte {
 		args = "{}"
 	}
 	dst = jsonedit.AppendQuote(append(e.next(dst), `{"type":`...), kind)
-	dst = jsonedit.AppendQuote(append(dst, `,"call_id":`...), callID(c.ID))
+	dst = jsonedit.AppendQuote(append(dst, `,"call_id":`...), e.newCall(c.ID))
 	dst = jsonedit.AppendQuote(append(dst, `,"name":`...), e.req.NameOf(c))
 	dst = jsonedit.AppendQuote(append(dst, member...), args)
 	if more := strings.TrimPrefix(strings.TrimPrefix(string(c.Extra), customMark), ","); extra && more != "" {
@@ -202,7 +218,7 @@ func (e *encoder) result(dst []byte, r *llm.Result) []byte {
 		kind = "custom_tool_call_output"
 	}
 	dst = jsonedit.AppendQuote(append(e.next(dst), `{"type":`...), kind)
-	dst = jsonedit.AppendQuote(append(dst, `,"call_id":`...), callID(r.CallID))
+	dst = jsonedit.AppendQuote(append(dst, `,"call_id":`...), cmp.Or(e.ids[r.CallID], callID(r.CallID)))
 	dst = append(dst, `,"output":`...)
 	if hasMedia(r.Parts) {
 		dst = appendParts(dst, r.Parts, false)
