@@ -2,10 +2,10 @@
 //
 // # Between this wire and itself
 //
-// What only this wire has a word for travels in llm.Extra with Wire "converse": an Other event that ends a turn has in
-// Extra.Delta the turn as the model must see it again, "content":[…], all blocks of it, in which reasoningContent has its
-// text and its signature literally as they came. A block without a word of ours (citationsContent, an image) is an Other
-// event with Extra.Choice, whole.
+// What only this wire has a word for travels in llm.Extra with Wire "converse": where a turn has more than texts and calls, an
+// Other event that ends it has in Extra.Delta the turn as the model must see it again, "content":[…], all blocks of it, in
+// which reasoningContent has its text and its signature literally as they came. A block of a whole reply without a word of ours
+// (citationsContent, an image) is an Other event with Extra.Choice, too.
 //
 // # What becomes of a request
 //

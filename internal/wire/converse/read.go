@@ -217,16 +217,19 @@ func stopOf(reason string) string {
 	return reason
 }
 
-// content is the member with all blocks of the turn; nil when there are none, or they are no JSON and so cannot come back.
+// content is the member with all blocks of the turn. It is nil where texts and calls are all there is, which are told
+// otherwise, and where the blocks are no JSON and so cannot come back.
 func (r *reader) content() []byte {
 	const name = `"content":`
 	out := []byte(name + "[")
+	more := false
 	for _, b := range r.blocks {
 		if len(b.raw) > 0 {
 			out = append(comma(out, len(out)-len(name)-1), b.raw...)
+			more = more || b.kind != "text" && b.kind != "toolUse"
 		}
 	}
-	if out = append(out, ']'); len(out) == len(name)+2 || !jsonedit.Valid(out[len(name):]) {
+	if out = append(out, ']'); !more || !jsonedit.Valid(out[len(name):]) {
 		return nil
 	}
 	return out
