@@ -9,6 +9,8 @@ type Use struct {
 	Server    string
 	Tool      string // the server's own name
 	Arguments []byte // a JSON object
+	Prompt    string // to see or get a prompt, by the server's own name
+	Resource  string // to see, read or follow a resource, by the server's own URI or template
 	External  bool   // the server is named by the request and not by the config
 }
 
@@ -30,4 +32,13 @@ func Admit(a Access, s *Server, tool string, args []byte) bool {
 		return false
 	}
 	return a != nil && a(Use{Server: s.Name, Tool: tool, Arguments: args, External: s.External})
+}
+
+// admitPrompt and admitResource are Admit for what servers have beside tools.
+func admitPrompt(a Access, s *Server, name string) bool {
+	return a != nil && a(Use{Server: s.Name, Prompt: name, External: s.External})
+}
+
+func admitResource(a Access, s *Server, uri string) bool {
+	return a != nil && a(Use{Server: s.Name, Resource: uri, External: s.External})
 }

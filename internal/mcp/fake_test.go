@@ -224,3 +224,8 @@ func flat(h http.Header) map[string]string {
 func (s *fakeSession) Pass(ctx context.Context, r Request) ([]byte, error) {
 	return s.CallTool(ctx, ToolCall{Name: r.Name, Arguments: jsonedit.Get(r.Params, "arguments"), Headers: r.Headers})
 }
+
+func (s *fakeSession) List(context.Context, Kind) ([][]byte, error)    { return nil, nil }
+func (s *fakeSession) Offers(...string) bool                           { return false }
+func (s *fakeSession) Follow(func(method string, params []byte))       {}
+func (s *fakeSession) Subscribe(ctx context.Context, uri string) error { return nil }

@@ -34,11 +34,38 @@ type Session interface {
 	// Pass sends a client's request and returns the result object as it came, one that asks for input too. Otherwise it is
 	// as CallTool.
 	Pass(ctx context.Context, r Request) ([]byte, error)
+	// List walks all pages of a list and returns its elements, each a JSON object without ambiguity. What the server does
+	// not offer is empty.
+	List(ctx context.Context, k Kind) ([][]byte, error)
+	// Offers reports whether the server has declared a capability: ("resources", "subscribe").
+	Offers(path ...string) bool
+	// Follow has f called when the server says that a list other than that of tools has changed, or a resource. f must not
+	// block. It counts from now on, in place of an earlier one.
+	Follow(f func(method string, params []byte))
+	// Subscribe asks to be told of changes of a resource, until ctx ends or the session does. It returns when the server has
+	// taken the subscription or refused it.
+	Subscribe(ctx context.Context, uri string) error
 	// Done is closed when the session cannot be used any more.
 	Done() <-chan struct{}
 	// Close ends the session, and the process behind it with all its children.
 	Close() error
 }
+
+// Kind is one kind of list that servers have.
+type Kind struct {
+	Method     string
+	Member     string // of the result
+	Capability string
+	Noun       string // for people
+}
+
+// The lists.
+var (
+	Tools     = Kind{"tools/list", "tools", "tools", "tools"}
+	Prompts   = Kind{"prompts/list", "prompts", "prompts", "prompts"}
+	Resources = Kind{"resources/list", "resources", "resources", "resources"}
+	Templates = Kind{"resources/templates/list", "resourceTemplates", "resources", "resource templates"}
+)
 
 // ToolDef is a tool as its server lists it.
 type ToolDef struct {

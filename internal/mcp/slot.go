@@ -43,6 +43,7 @@ type slot struct {
 	asked    time.Time // when the last listing began
 	listing  *flight[*list]
 	listFail failure // since the last list
+	wide     wide    // what clients see beside the tools
 }
 
 func newSlot(p *pool, key string, headers http.Header) *slot {
@@ -126,12 +127,16 @@ func (s *slot) dial(f *flight[Session]) {
 		f.land(nil, errGone)
 		return
 	}
+	if err == nil {
+		sess.Follow(s.told)
+	}
 	f.land(sess, err)
 	if err != nil {
 		s.p.c.o.Log.Warn("cannot reach an MCP server", "server", s.p.server.Name, "error", s.p.cause(err))
 		return
 	}
 	s.p.c.spawn(func() { s.watch(sess) })
+	s.p.c.spawn(func() { s.resubscribe(sess) })
 }
 
 // dialled is the server as it is dialled for this caller: headers that the caller brings replace those of the config.

@@ -29,6 +29,7 @@ type View struct {
 	c      *Catalogue
 	access Access
 	picks  []*pick
+	bare   bool // the servers' own names and URIs
 	shelf  *shelf
 	failed []llm.ServerError
 }
@@ -55,7 +56,7 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := &View{c: c, access: sel.Access, picks: p.picks}
+	view := &View{c: c, access: sel.Access, picks: p.picks, bare: v.Server != "" && !strings.Contains(v.Server, ",")}
 	lists := c.lists(ctx, p.picks)
 	if ctx.Err() != nil {
 		return nil, &fault.Error{Kind: fault.Canceled, Op: "mcp.View", Message: "the client has left", Err: ctx.Err()}
@@ -65,7 +66,7 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 			view.failed = append(view.failed, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err)})
 		}
 	}
-	view.shelf = c.shelve(sel.Access, p.picks, lists, v.Server != "" && !strings.Contains(v.Server, ","))
+	view.shelf = c.shelve(sel.Access, p.picks, lists, view.bare)
 	return view, nil
 }
 
@@ -79,38 +80,38 @@ func (v *View) Failed() []llm.ServerError { return v.failed }
 // Servers is how many servers there are in the view, those that failed too.
 func (v *View) Servers() int { return len(v.picks) }
 
-// Tool is a tool that a visit may call with certain arguments.
-type Tool struct {
-	Name    string // its own
+// Target is what a visit may ask of one server: a tool, a prompt, a resource.
+type Target struct {
+	Name    string // its own name or URI
 	Mirrors []Mirror
 	pick    *pick
 	safe    bool
 }
 
 // Tool finds a tool by its offered name. It reports false for one that does not exist and for one that may not be called.
-func (v *View) Tool(name string, args []byte) (Tool, bool) {
+func (v *View) Tool(name string, args []byte) (Target, bool) {
 	s := v.shelf.table[name]
 	if s == nil {
-		return Tool{}, false
+		return Target{}, false
 	}
 	if len(args) == 0 {
 		args = []byte("{}")
 	}
 	k := v.picks[s.pick]
 	if !Admit(v.access, &k.pool.server, s.tool.Name, args) {
-		return Tool{}, false
+		return Target{}, false
 	}
-	return Tool{Name: s.tool.Name, Mirrors: s.tool.mirrors, pick: k, safe: s.tool.ReadOnly || s.tool.Idempotent}, true
+	return Target{Name: s.tool.Name, Mirrors: s.tool.mirrors, pick: k, safe: s.tool.ReadOnly || s.tool.Idempotent}, true
 }
 
-// Call passes a call on to the tool's server. The error is a *RPCError of the server, or can be shown by [SafeMessage].
-func (v *View) Call(ctx context.Context, t Tool, r Request) ([]byte, error) {
+// Call passes a request on to the server that it is for. URIs in the result are those that the visit sees. The error is a *RPCError of the server, or can be shown by [SafeMessage].
+func (v *View) Call(ctx context.Context, t Target, r Request) ([]byte, error) {
 	r.Name = t.Name
 	b := &Toolbox{c: v.c, access: v.access}
 	rt := &route{pool: t.pick.pool, session: t.pick.session, call: t.pick.call, tool: t.Name, safe: t.safe}
 	raw, err := b.pass(ctx, rt, r)
 	if err == nil {
-		return raw, nil
+		return links(raw, mark(&t.pick.pool.server, v.bare)), nil
 	}
 	if _, ok := errors.AsType[*RPCError](err); ok {
 		return nil, err

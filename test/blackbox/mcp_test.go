@@ -29,11 +29,22 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 // sdkClient connects the official Go client to a path of the gateway. An empty revision is the client's own choice.
 func sdkClient(t *testing.T, url, revision string, o *mcp.ClientOptions) *mcp.ClientSession {
 	t.Helper()
+	return connect(t, gatewayKey, url, revision, o)
+}
+
+// sdkGateway is sdkClient for a gateway with the config of gateway.Config.
+func sdkGateway(t *testing.T, url, revision string, o *mcp.ClientOptions) *mcp.ClientSession {
+	t.Helper()
+	return connect(t, gateway.Key, url, revision, o)
+}
+
+func connect(t *testing.T, key, url, revision string, o *mcp.ClientOptions) *mcp.ClientSession {
+	t.Helper()
 	if o == nil {
 		o = &mcp.ClientOptions{}
 	}
 	c := mcp.NewClient(&mcp.Implementation{Name: "blackbox", Version: "1"}, o)
-	s, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: bearer(gatewayKey)}}, &mcp.ClientSessionOptions{ProtocolVersion: revision})
+	s, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: bearer(key)}}, &mcp.ClientSessionOptions{ProtocolVersion: revision})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,6 +224,9 @@ func TestAttack02TokenPassthrough(t *testing.T) {
 	}
 	// house looks for the key in all that the servers saw.
 }
+
+// mcptestNothing is a server with nothing but a tool.
+var mcptestNothing = mcptest.Spec{Tools: []mcptest.Tool{{Name: "t"}}}
 
 // TestMCPChurn: sessions that are opened and left take little, and leave nothing behind.
 func TestMCPChurn(t *testing.T) {

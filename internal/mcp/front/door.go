@@ -23,6 +23,9 @@ const (
 	codeRevision     = -32022 // the revision is not spoken here
 )
 
+// codeNoResource is the older era's word for a resource that is not there.
+const codeNoResource = -32002
+
 // Serve answers one HTTP request of a principal whose key has been looked at. v.Body holds the body of a POST.
 func (d *Door) Serve(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
 	w.Header().Set("Cache-Control", "no-store")
@@ -167,13 +170,21 @@ type method struct {
 }
 
 var methods = map[string]method{
-	"initialize":           {run: (*exchange).initialize, older: true},
-	"ping":                 {run: (*exchange).ping, older: true},
-	"logging/setLevel":     {run: (*exchange).setLevel, older: true},
-	"server/discover":      {run: (*exchange).discover, newer: true},
-	"subscriptions/listen": {stream: (*exchange).listen, newer: true},
-	"tools/list":           {run: (*exchange).listTools, older: true, newer: true},
-	"tools/call":           {run: (*exchange).callTool, older: true, newer: true, named: "name"},
+	"initialize":               {run: (*exchange).initialize, older: true},
+	"ping":                     {run: (*exchange).ping, older: true},
+	"logging/setLevel":         {run: (*exchange).setLevel, older: true},
+	"server/discover":          {run: (*exchange).discover, newer: true},
+	"subscriptions/listen":     {stream: (*exchange).listen, newer: true},
+	"resources/subscribe":      {run: (*exchange).subscribe, older: true},
+	"resources/unsubscribe":    {run: (*exchange).unsubscribe, older: true},
+	"tools/list":               {run: (*exchange).listTools, older: true, newer: true},
+	"tools/call":               {run: (*exchange).callTool, older: true, newer: true, named: "name"},
+	"prompts/list":             {run: (*exchange).listPrompts, older: true, newer: true},
+	"prompts/get":              {run: (*exchange).getPrompt, older: true, newer: true, named: "name"},
+	"resources/list":           {run: (*exchange).listResources, older: true, newer: true},
+	"resources/templates/list": {run: (*exchange).listTemplates, older: true, newer: true},
+	"resources/read":           {run: (*exchange).readResource, older: true, newer: true, named: "uri"},
+	"completion/complete":      {run: (*exchange).complete, older: true, newer: true},
 }
 
 // known returns the method of a message, if its era has it.

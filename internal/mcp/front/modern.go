@@ -70,21 +70,24 @@ func (x *exchange) checkRevision() *failure {
 	return nil
 }
 
+// capabilities are what the gateway has for its clients. A list may be empty.
+const capabilities = `{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"completions":{},"logging":{}}`
+
 // discover tells a client of the stateless era what there is.
 func (x *exchange) discover(ctx context.Context, _ func(string, []byte)) answer {
 	view, f := x.view(ctx)
 	if f != nil {
 		return answer{failure: f}
 	}
-	out := []byte(`{"resultType":"complete","supportedVersions":["` + revModern + `"],"capabilities":{"tools":{"listChanged":true},"logging":{}},`)
-	return answer{result: append(x.appendCaching(out, view), '}')}
+	out := []byte(`{"resultType":"complete","supportedVersions":["` + revModern + `"],"capabilities":` + capabilities + `,`)
+	return answer{result: append(x.appendCaching(out, len(view.Failed()) > 0), '}')}
 }
 
 // appendCaching appends the members that say how long a result may be kept, and by whom. What the gateway shows depends on
 // the key.
-func (x *exchange) appendCaching(dst []byte, view interface{ Partial() bool }) []byte {
+func (x *exchange) appendCaching(dst []byte, partial bool) []byte {
 	ttl := x.d.o.ListTTL.Milliseconds()
-	if view.Partial() {
+	if partial {
 		ttl = 0
 	}
 	dst = strconv.AppendInt(append(dst, `"ttlMs":`...), ttl, 10)

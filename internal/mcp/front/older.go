@@ -1,8 +1,6 @@
 package front
 
 import (
-	"bytes"
-	"context"
 	"net/http"
 	"slices"
 
@@ -68,79 +66,4 @@ func (d *Door) older(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
 		return
 	}
 	x.follow()
-}
-
-// follow is the stream of a session: it tells when the tools have changed. A newer one takes its place.
-func (x *exchange) follow() {
-	ctx, cancel := context.WithCancel(x.r.Context())
-	defer cancel()
-	defer x.session.take(cancel)()
-	p := x.newReply()
-	defer func() { p.stop() }()
-	x.watch(ctx, p.begin, func() error {
-		return p.send(jsonrpc.AppendNotification(nil, "notifications/tools/list_changed", nil))
-	})
-}
-
-// watch calls ready, and then tell whenever what the client is shown has changed, until ctx ends or tell fails.
-func (x *exchange) watch(ctx context.Context, ready func(), tell func() error) {
-	var last []byte
-	for first := true; ; first = false {
-		changed := x.d.servers.Changed()
-		view, err := x.d.servers.View(ctx, x.v)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			return // the server is gone, or may not be used any more
-		case first:
-			ready()
-		case !bytes.Equal(last, view.Tools()):
-			if tell() != nil {
-				return
-			}
-		}
-		last = view.Tools()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// listen is the subscription of the stateless era.
-func (x *exchange) listen() {
-	want := jsonedit.Get(x.m.Params, "notifications")
-	if jsonedit.Kind(want) != '{' {
-		x.refuse(http.StatusBadRequest, fail(jsonrpc.CodeInvalidParams, "params has no object notifications"))
-		return
-	}
-	p := x.newReply()
-	if !p.stream {
-		x.refuse(http.StatusNotAcceptable, fail(jsonrpc.CodeInvalidRequest, "the answer is a stream: accept text/event-stream"))
-		return
-	}
-	tag := append([]byte(`"_meta":{"`+metaSubscription+`":`), x.m.ID...)
-	tag = append(tag, '}')
-	tools, _ := jsonedit.Bool(jsonedit.Get(want, "toolsListChanged"))
-	honoured := "{}"
-	if tools {
-		honoured = `{"toolsListChanged":true}`
-	}
-	ack := append(append([]byte(`{`), tag...), `,"notifications":`+honoured+`}`...)
-	defer func() { p.stop() }()
-	changed := jsonrpc.AppendNotification(nil, "notifications/tools/list_changed", append(append([]byte{'{'}, tag...), '}'))
-	ready := func() {
-		_ = p.send(jsonrpc.AppendNotification(nil, "notifications/subscriptions/acknowledged", ack)) // a client that has left ends the context
-	}
-	x.watch(x.r.Context(), ready, func() error {
-		if !tools {
-			return nil
-		}
-		return p.send(changed)
-	})
-	if x.r.Context().Err() == nil {
-		p.end(http.StatusOK, jsonrpc.AppendResult(nil, x.m.ID, append(append([]byte(`{"resultType":"complete",`), tag...), '}')))
-	}
 }

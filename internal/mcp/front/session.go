@@ -22,7 +22,10 @@ type session struct {
 	mu     sync.Mutex
 	level  string // of the log
 	calls  map[string]*running
-	stream *running // for notifications
+	stream *running          // for notifications
+	subs   map[string]func() // by URI, as the client names it: what ends a subscription
+	alone  *time.Timer       // ends the subscriptions when there is no stream
+	told   chan string       // URIs of resources that have changed
 	used   time.Time
 	ended  bool
 }
@@ -59,7 +62,9 @@ func (d *Door) open(v *mcp.Visit, id string) *session {
 	s := l.by[id]
 	if s == nil {
 		l.room()
-		s = &session{id: id, revision: string(content), level: "info", calls: map[string]*running{}}
+		s = &session{id: id, revision: string(content), level: "info", calls: map[string]*running{}, subs: map[string]func(){}, told: make(chan string, maxNotes)}
+		s.alone = time.AfterFunc(aloneTime, s.quiet)
+		s.alone.Stop()
 		l.by[id] = s
 	}
 	s.mu.Lock()
@@ -75,7 +80,7 @@ func (l *live) room() {
 	}
 	for id, s := range l.by {
 		s.mu.Lock()
-		if len(s.calls) == 0 && s.stream == nil && time.Since(s.used) > time.Minute {
+		if len(s.calls) == 0 && len(s.subs) == 0 && s.stream == nil && time.Since(s.used) > time.Minute {
 			delete(l.by, id)
 		}
 		s.mu.Unlock()
@@ -106,6 +111,7 @@ func (d *Door) end(s *session) {
 	if s.stream != nil {
 		s.stream.end()
 	}
+	s.unfollow()
 }
 
 func hash(id string) string {
@@ -151,6 +157,7 @@ func (s *session) take(end context.CancelFunc) (done func()) {
 		s.stream.end()
 	}
 	s.stream = c
+	s.alone.Stop()
 	if s.ended {
 		end()
 	}
@@ -159,9 +166,33 @@ func (s *session) take(end context.CancelFunc) (done func()) {
 		defer s.mu.Unlock()
 		if s.stream == c {
 			s.stream = nil
+			s.alone.Reset(aloneTime)
 		}
 		s.used = time.Now()
 	}
+}
+
+// aloneTime is how long subscriptions outlive the stream that told of them.
+const aloneTime = 5 * time.Minute
+
+// maxSubs bounds the subscriptions of a session, and of one listen.
+const maxSubs = 256
+
+// quiet ends the subscriptions of a session that has no stream.
+func (s *session) quiet() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stream == nil {
+		s.unfollow()
+	}
+}
+
+// unfollow ends all subscriptions. s.mu is held.
+func (s *session) unfollow() {
+	for _, stop := range s.subs {
+		stop()
+	}
+	clear(s.subs)
 }
 
 // context is the life of a request. In the stateless era, it ends with the connection; in the older one, a connection that
@@ -195,7 +226,7 @@ func (x *exchange) initialize(ctx context.Context, _ func(string, []byte)) answe
 	}
 	id := x.d.o.Seal.Seal(scope("session", x.v), []byte(rev), x.d.o.Session)
 	out := append([]byte(`{"protocolVersion":"`), rev...)
-	out = append(out, `","capabilities":{"tools":{"listChanged":true},"logging":{}},"serverInfo":`...)
+	out = append(out, `","capabilities":`+capabilities+`,"serverInfo":`...)
 	return answer{result: append(append(out, x.d.info...), '}'), header: http.Header{"Mcp-Session-Id": {id}}}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/jsonrpc"
+	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/mcp"
 	"github.com/fairlead/fairlead/internal/obs"
 )
@@ -25,28 +26,31 @@ func (x *exchange) view(ctx context.Context) (*view, *failure) {
 	return &view{v}, nil
 }
 
-// view is a view whose failures can be told.
+// view is what the client may see.
 type view struct{ *mcp.View }
 
-// Partial reports whether something is missing from the view.
-func (v *view) Partial() bool { return len(v.Failed()) > 0 }
+// lister is a view of servers some of which may have failed.
+type lister interface {
+	Failed() []llm.ServerError
+	Servers() int
+}
 
-// dead says why there is nothing in the view, when no server could be listed.
-func (v *view) dead() *failure {
-	if !v.Partial() || len(v.Failed()) < v.Servers() {
+// dead says why there is nothing in a list, when no server could be listed.
+func dead(of lister) *failure {
+	if n := len(of.Failed()); n == 0 || n < of.Servers() {
 		return nil
 	}
 	var all []string
-	for _, e := range v.Failed() {
+	for _, e := range of.Failed() {
 		all = append(all, e.Server+": "+e.Error)
 	}
 	return refusal(http.StatusOK, jsonrpc.CodeInternal, "no MCP server could be listed: "+strings.Join(all, "; "))
 }
 
 // appendFailed appends the servers that failed, as a member of _meta.
-func (v *view) appendFailed(dst []byte) []byte {
+func appendFailed(dst []byte, of lister) []byte {
 	dst = append(dst, `"fairlead/errors":[`...)
-	for i, e := range v.Failed() {
+	for i, e := range of.Failed() {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
@@ -56,48 +60,67 @@ func (v *view) appendFailed(dst []byte) []byte {
 	return append(dst, ']')
 }
 
-// listTools answers with the whole list, in one page.
+// listTools answers with all tools.
 func (x *exchange) listTools(ctx context.Context, _ func(string, []byte)) answer {
-	if !jsonedit.IsNull(jsonedit.Get(x.m.Params, "cursor")) {
-		return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "the cursor is not known: lists have one page")
-	}
 	v, f := x.view(ctx)
-	if f == nil {
-		f = v.dead()
-	}
 	if f != nil {
 		return answer{failure: f}
 	}
-	tools := v.Tools()
-	out := make([]byte, 0, len(tools)+512)
-	out = append(append(out, `{"tools":`...), tools...)
+	return x.list("tools", v.Tools(), v)
+}
+
+// list answers with a whole list, in one page.
+func (x *exchange) list(member string, items []byte, of lister) answer {
+	if !jsonedit.IsNull(jsonedit.Get(x.m.Params, "cursor")) {
+		return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "the cursor is not known: lists have one page")
+	}
+	if f := dead(of); f != nil {
+		return answer{failure: f}
+	}
+	partial := len(of.Failed()) > 0
+	out := make([]byte, 0, len(items)+512)
+	out = append(append(append(out, `{"`...), member...), `":`...)
+	out = append(out, items...)
 	switch {
 	case x.modern:
-		out = x.appendCaching(append(out, `,"resultType":"complete",`...), v)
-		if v.Partial() {
-			out = append(v.appendFailed(append(out[:len(out)-1], ',')), '}')
+		out = x.appendCaching(append(out, `,"resultType":"complete",`...), partial)
+		if partial {
+			out = append(appendFailed(append(out[:len(out)-1], ','), of), '}')
 		}
-	case v.Partial():
-		out = append(v.appendFailed(append(out, `,"_meta":{`...)), '}')
+	case partial:
+		out = append(appendFailed(append(out, `,"_meta":{`...), of), '}')
 	}
 	return answer{result: append(out, '}')}
 }
 
-// callKeys are the members of a call's params that are looked at, or written anew.
-var callKeys = jsonedit.NewKeys("name", "arguments", "_meta", "requestState", "inputResponses")
+// callKeys are the members of params that are looked at, or written anew.
+var callKeys = jsonedit.NewKeys("name", "arguments", "uri", "ref", "_meta", "requestState", "inputResponses")
+
+// odd is the answer to a request whose params are not what its method asks for.
+func odd(message string) *failure {
+	return refusal(http.StatusBadRequest, jsonrpc.CodeInvalidParams, message)
+}
+
+// params reads the params of a request, and the member that says what it is about.
+func (x *exchange) params(member string) (o jsonedit.Object, about string, f *failure) {
+	o, err := jsonedit.Scan(x.m.Params, callKeys)
+	if err != nil {
+		return o, "", odd("params: " + err.Error())
+	}
+	about, ok := jsonedit.Unquote(o.Value(member).Of(x.m.Params))
+	if !ok {
+		return o, "", odd("params has no text " + member)
+	}
+	return o, about, nil
+}
 
 // callTool passes a call on to its server. What is admitted is what is passed on: the same bytes.
 func (x *exchange) callTool(ctx context.Context, notify func(string, []byte)) answer {
-	params := x.m.Params
-	o, err := jsonedit.Scan(params, callKeys)
-	if err != nil {
-		return failed(http.StatusBadRequest, jsonrpc.CodeInvalidParams, "params: "+err.Error())
+	o, name, f := x.params("name")
+	if f != nil {
+		return answer{failure: f}
 	}
-	name, ok := jsonedit.Unquote(o.Value("name").Of(params))
-	if !ok {
-		return failed(http.StatusBadRequest, jsonrpc.CodeInvalidParams, "params has no text name")
-	}
-	args := o.Value("arguments").Of(params)
+	args := o.Value("arguments").Of(x.m.Params)
 	if args != nil && jsonedit.Kind(args) != '{' {
 		return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "params.arguments is not an object")
 	}
@@ -112,27 +135,44 @@ func (x *exchange) callTool(ctx context.Context, notify func(string, []byte)) an
 	if x.modern && !agree(tool.Mirrors, x.r.Header, args) {
 		return failed(http.StatusBadRequest, codeHeaders, "an Mcp-Param header is missing, or differs from params.arguments")
 	}
-	var edits []jsonedit.Edit
-	if tool.Name != name {
-		edits = o.Set(edits, params, "name", jsonedit.AppendQuote(nil, tool.Name))
-	}
+	p := passing{view: v, target: tool, o: &o, member: "name", about: name, notify: notify}
 	if args == nil {
-		edits = o.Set(edits, params, "arguments", []byte("{}"))
+		p.edits = o.Set(nil, x.m.Params, "arguments", []byte("{}"))
 	}
-	if sealed := o.Value("requestState").Of(params); !jsonedit.IsNull(sealed) {
-		state, ok := x.openState(sealed, name)
+	return x.pass(ctx, &p)
+}
+
+// passing is a request on its way to a server.
+type passing struct {
+	view   *view
+	target mcp.Target
+	o      *jsonedit.Object // params
+	edits  []jsonedit.Edit
+	member string // of params: what the request is about
+	about  string // as the client names it
+	notify func(string, []byte)
+}
+
+// pass sends a request on under the server's own name for what it is about.
+func (x *exchange) pass(ctx context.Context, p *passing) answer {
+	params := x.m.Params
+	if p.target.Name != p.about && p.member != "" {
+		p.edits = p.o.Set(p.edits, params, p.member, jsonedit.AppendQuote(nil, p.target.Name))
+	}
+	if sealed := p.o.Value("requestState").Of(params); !jsonedit.IsNull(sealed) {
+		state, ok := x.openState(sealed, p.about)
 		if !ok {
 			return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "params.requestState is not known")
 		}
-		edits = o.Set(edits, params, "requestState", state)
+		p.edits = p.o.Set(p.edits, params, "requestState", state)
 	}
-	r := x.request(ctx, notify)
-	r.Params = jsonedit.Apply(nil, params, edits)
-	raw, err := v.Call(ctx, tool, r)
+	r := x.request(ctx, p.notify)
+	r.Params = jsonedit.Apply(nil, params, p.edits)
+	raw, err := p.view.Call(ctx, p.target, r)
 	if err != nil {
 		return x.failedCall(ctx, err)
 	}
-	return x.result(raw, name)
+	return x.result(raw, p.about)
 }
 
 func agree(mirrors []mcp.Mirror, h http.Header, args []byte) bool {
@@ -225,8 +265,10 @@ func (x *exchange) failedCall(ctx context.Context, err error) answer {
 		f.Data = nil
 	case x.modern && e.Code == codeCapabilities:
 		f.status = http.StatusBadRequest
-	case x.modern && e.Code == -32002: // the older era's word for a resource that is not there
+	case x.modern && e.Code == codeNoResource:
 		f.Code = jsonrpc.CodeInvalidParams
+	case !x.modern && e.Code == jsonrpc.CodeInvalidParams && x.m.Method == "resources/read":
+		f.Code = codeNoResource
 	case x.modern && e.Code == -32042: // the older era's way to ask for a visit to a URL
 		f.Code = jsonrpc.CodeInternal
 	}
@@ -234,7 +276,7 @@ func (x *exchange) failedCall(ctx context.Context, err error) answer {
 }
 
 // resultKeys are the members of a call's result that are looked at.
-var resultKeys = jsonedit.NewKeys("resultType", "requestState", "structuredContent")
+var resultKeys = jsonedit.NewKeys("resultType", "requestState", "structuredContent", "ttlMs", "cacheScope")
 
 // result is a server's result as the client's era has it.
 func (x *exchange) result(raw []byte, name string) answer {
@@ -246,12 +288,10 @@ func (x *exchange) result(raw []byte, name string) answer {
 	kind, _ := jsonedit.Unquote(o.Value("resultType").Of(raw))
 	structured := o.Value("structuredContent").Of(raw)
 	switch {
-	case x.modern && kind == "":
-		edits = o.Set(edits, raw, "resultType", []byte(`"complete"`))
 	case x.modern:
-		if state := o.Value("requestState").Of(raw); state != nil {
-			edits = o.Set(edits, raw, "requestState", x.sealState(state, name))
-		}
+		edits = x.resultModern(&o, raw, kind, name)
+	case kind == "input_required" && x.m.Method != "tools/call":
+		return failed(http.StatusOK, jsonrpc.CodeInternal, "the server asks for input from a user, which this gateway cannot pass on to clients of this revision")
 	case kind == "input_required":
 		return answer{result: []byte(`{"content":[{"type":"text","text":"Error: the tool asks for input from a user, which this gateway cannot pass on to clients of this revision"}],"isError":true}`)}
 	case structured != nil && jsonedit.Kind(structured) != '{': // the older era knows objects only
@@ -261,6 +301,24 @@ func (x *exchange) result(raw []byte, name string) answer {
 		return answer{result: raw}
 	}
 	return answer{result: jsonedit.Apply(nil, raw, edits)}
+}
+
+// resultModern says of a result what the stateless era wants to know. What the gateway shows depends on the key, so that nobody
+// may keep it for others.
+func (x *exchange) resultModern(o *jsonedit.Object, raw []byte, kind, name string) (edits []jsonedit.Edit) {
+	if kind == "" {
+		edits = o.Set(edits, raw, "resultType", []byte(`"complete"`))
+	}
+	if state := o.Value("requestState").Of(raw); state != nil {
+		edits = o.Set(edits, raw, "requestState", x.sealState(state, name))
+	}
+	if x.m.Method == "resources/read" && kind != "input_required" {
+		if !o.Value("ttlMs").Found() {
+			edits = o.Set(edits, raw, "ttlMs", []byte("0"))
+		}
+		edits = o.Set(edits, raw, "cacheScope", []byte(`"private"`))
+	}
+	return edits
 }
 
 // stateLife is how long a client may take to find out what a server asks for.

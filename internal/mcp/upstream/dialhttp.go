@@ -21,7 +21,7 @@ func (d *Dialer) dialModern(ctx context.Context, t target, timeout time.Duration
 // adoptModern returns a session of the stateless era with a server that knows neither discovery nor the handshake.
 func (d *Dialer) adoptModern(t target) *session {
 	s, w := d.webSession(t)
-	s.rev, w.rev, s.tools = revModern, revModern, true
+	s.rev, w.rev, s.caps = revModern, revModern, []byte(`{"tools":{}}`)
 	return s
 }
 
@@ -33,7 +33,7 @@ func (d *Dialer) dialLegacy(ctx context.Context, t target) (*session, error) {
 		return nil, err
 	}
 	d.remember(t.URL, era{legacy: true})
-	if s.changes {
+	if s.tells() {
 		w.stand()
 	}
 	return s, nil

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -77,10 +78,7 @@ func (s *session) otherEra(err error) error {
 
 // capabilities reads what a server says of itself in its first result.
 func (s *session) capabilities(res []byte) {
-	tools := jsonedit.Get(res, "capabilities", "tools")
-	s.tools = jsonedit.Kind(tools) == '{'
-	s.changes, _ = jsonedit.Bool(jsonedit.Get(tools, "listChanged"))
-	s.logs = jsonedit.Kind(jsonedit.Get(res, "capabilities", "logging")) == '{'
+	s.caps = bytes.Clone(jsonedit.Get(res, "capabilities"))
 }
 
 // initialize opens the session of a server of the older era. want is the revision to ask for.

@@ -15,65 +15,84 @@ import (
 // ListTools implements [mcp.Session]. When a bound is reached it returns the tools up to there, and an error that names the
 // bound. A tool without a usable name, or whose schema is not an object, is left out and logged.
 func (s *session) ListTools(ctx context.Context) ([]mcp.ToolDef, error) {
-	l := listing{s: s, seen: make(map[string]bool), params: make(map[string][]mcp.Mirror)}
-	for range s.o.MaxPages {
-		more, err := l.page(ctx)
-		if err != nil {
-			return l.tools, err
-		}
-		if !more {
-			s.mu.Lock()
-			s.params = l.params
-			s.mu.Unlock()
-			return l.tools, nil
-		}
+	l := listing{s: s, params: make(map[string][]mcp.Mirror)}
+	err := s.pages(ctx, mcp.Tools, l.add)
+	if err == nil {
+		s.mu.Lock()
+		s.params = l.params
+		s.mu.Unlock()
 	}
-	return l.tools, &mcp.Unavailable{Message: fmt.Sprintf("the list of tools has more than %d pages", s.o.MaxPages)}
+	return l.tools, err
 }
 
-// listing is one walk over the pages of a list.
+// List implements [mcp.Session]. Its bounds are those of ListTools.
+func (s *session) List(ctx context.Context, k mcp.Kind) (items [][]byte, err error) {
+	if !s.Offers(k.Capability) {
+		return nil, nil
+	}
+	err = s.pages(ctx, k, func(raw []byte) {
+		if jsonedit.Kind(raw) != '{' || !jsonedit.Valid(raw) {
+			s.log.Warn("an item of an MCP server is left out: it is no object that every reader understands alike", "method", k.Method)
+			return
+		}
+		items = append(items, bytes.Clone(raw))
+	})
+	if rpcCode(err) == jsonrpc.CodeMethodNotFound {
+		err = nil // not every server with resources has templates
+	}
+	return items, err
+}
+
+// Offers implements [mcp.Session].
+func (s *session) Offers(path ...string) bool {
+	v := jsonedit.Get(s.caps, path...)
+	on, _ := jsonedit.Bool(v)
+	return on || jsonedit.Kind(v) == '{'
+}
+
+// pages asks for the pages of a list, one after the other, and hands over its elements.
+func (s *session) pages(ctx context.Context, k mcp.Kind, add func(raw []byte)) error {
+	var cursor []byte // a string literal; nil for the first page
+	seen, total := make(map[string]bool), 0
+	for range s.o.MaxPages {
+		r := request{method: k.Method, limit: s.o.MaxList}
+		if cursor != nil {
+			r.params = append(append([]byte(`"cursor":`), cursor...), ',')
+		}
+		raw, err := s.do(ctx, r)
+		if rpcCode(err) == jsonrpc.CodeMethodNotFound && !s.Offers(k.Capability) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if total += len(raw); total > s.o.MaxList {
+			return &mcp.Unavailable{Message: "the list of " + k.Noun + " is larger than the limit of " + size(s.o.MaxList)}
+		}
+		items := jsonedit.Get(raw, k.Member)
+		if items != nil && jsonedit.Kind(items) != '[' {
+			return &mcp.Unavailable{Message: "the server sent a list of " + k.Noun + " that is not a list"}
+		}
+		for el := range jsonedit.Elements(items) {
+			add(el)
+		}
+		cursor = jsonedit.Get(raw, "nextCursor")
+		if c, ok := jsonedit.Unquote(cursor); !ok || c == "" {
+			return nil
+		}
+		if seen[string(cursor)] {
+			return &mcp.Unavailable{Message: "the server sent the same page of its list of " + k.Noun + " again"}
+		}
+		seen[string(cursor)] = true
+	}
+	return &mcp.Unavailable{Message: fmt.Sprintf("the list of %s has more than %d pages", k.Noun, s.o.MaxPages)}
+}
+
+// listing is one walk over the tools of a server.
 type listing struct {
 	s      *session
 	tools  []mcp.ToolDef
 	params map[string][]mcp.Mirror
-	cursor []byte // a string literal; nil for the first page
-	seen   map[string]bool
-	size   int
-}
-
-// page asks for the next page and reports whether there is another.
-func (l *listing) page(ctx context.Context) (bool, error) {
-	r := request{method: "tools/list", limit: l.s.o.MaxList}
-	if l.cursor != nil {
-		r.params = append(append([]byte(`"cursor":`), l.cursor...), ',')
-	}
-	raw, err := l.s.do(ctx, r)
-	if rpcCode(err) == jsonrpc.CodeMethodNotFound && !l.s.tools {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if l.size += len(raw); l.size > l.s.o.MaxList {
-		return false, &mcp.Unavailable{Message: "the list of tools is larger than the limit of " + size(l.s.o.MaxList)}
-	}
-	tools := jsonedit.Get(raw, "tools")
-	if tools != nil && jsonedit.Kind(tools) != '[' {
-		return false, &mcp.Unavailable{Message: "the server sent a list of tools that is not a list"}
-	}
-	for t := range jsonedit.Elements(tools) {
-		l.add(t)
-	}
-	next := jsonedit.Get(raw, "nextCursor")
-	if c, ok := jsonedit.Unquote(next); !ok || c == "" {
-		return false, nil
-	}
-	if l.seen[string(next)] {
-		return false, &mcp.Unavailable{Message: "the server sent the same page of its list of tools again"}
-	}
-	l.seen[string(next)] = true
-	l.cursor = next
-	return true, nil
 }
 
 // add takes in one tool object.

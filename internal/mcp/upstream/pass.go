@@ -40,7 +40,7 @@ func (s *session) pass(ctx context.Context, r *mcp.Request) ([]byte, error) {
 
 // openLog asks a server of the older era for all of its log, once: its level is the session's, while each client has its own.
 func (s *session) openLog(ctx context.Context) {
-	if s.modern() || !s.logs {
+	if s.modern() || !s.Offers("logging") {
 		return
 	}
 	s.logging.Do(func() {

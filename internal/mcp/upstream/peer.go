@@ -49,6 +49,7 @@ const (
 type peer struct {
 	log     *slog.Logger
 	changed func()
+	follow  atomic.Pointer[func(method string, params []byte)]
 	reply   func(msg []byte) // sends an answer of ours; it must not block for long
 	max     int
 
@@ -154,9 +155,18 @@ func (p *peer) receive(m jsonrpc.Message, c *call) {
 		p.changed()
 	case m.Method == "notifications/message" && c != nil && c.notify != nil:
 		c.notify(m.Method, m.Params)
+	case followed[m.Method]:
+		if f := p.follow.Load(); f != nil {
+			(*f)(m.Method, m.Params)
+		}
 	default:
 		p.log.Debug("notification of an MCP server", "method", m.Method)
 	}
+}
+
+// followed are the notifications beside that of the tools for which somebody may wait.
+var followed = map[string]bool{
+	"notifications/prompts/list_changed": true, "notifications/resources/list_changed": true, "notifications/resources/updated": true,
 }
 
 // progress tells a call that its server has told of progress.

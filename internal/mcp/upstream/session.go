@@ -23,11 +23,9 @@ type session struct {
 	o   *Options
 	log *slog.Logger
 
-	rev     string // the negotiated revision
-	tools   bool   // the server says that it has tools
-	changes bool   // and that it tells when they change
-	logs    bool   // and that it has a log
-	http    bool   // streamable HTTP: the stateless era puts names and parameters into headers
+	rev  string // the negotiated revision
+	caps []byte // what the server says that it has, a raw object; nil: it did not say
+	http bool   // streamable HTTP: the stateless era puts names and parameters into headers
 
 	mu     sync.Mutex
 	params map[string][]mcp.Mirror // by tool: what goes into headers

@@ -1,0 +1,182 @@
+package mcp
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/llm"
+)
+
+// Wide is what a visit sees beside tools: the prompts, resources and templates of its servers. Prompts have names as tools do;
+// where several servers are seen together, a URI has its server's mark before it.
+type Wide struct {
+	v       *View
+	extras  []*extras // of each pick; nil: it failed
+	prompts map[string]Target
+	json    [3][]byte
+	failed  []llm.ServerError
+}
+
+// Wide lists what the servers of a view have beside tools.
+func (v *View) Wide(ctx context.Context) *Wide {
+	w := &Wide{v: v, extras: make([]*extras, len(v.picks)), prompts: map[string]Target{}}
+	errs := make([]error, len(v.picks))
+	var wg sync.WaitGroup
+	for i, k := range v.picks {
+		wg.Go(func() {
+			s, err := v.c.acquire(k)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			defer s.release()
+			w.extras[i], errs[i] = s.extras(ctx)
+		})
+	}
+	wg.Wait()
+	for i, k := range v.picks {
+		if errs[i] != nil {
+			w.failed = append(w.failed, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(errs[i])})
+		}
+	}
+	w.fill()
+	return w
+}
+
+// Prompts is the list of prompts, a JSON array whose elements are as their servers sent them, but for the name.
+func (w *Wide) Prompts() []byte { return w.json[0] }
+
+// Resources is the list of resources, likewise but for the URI.
+func (w *Wide) Resources() []byte { return w.json[1] }
+
+// Templates is the list of resource templates, likewise.
+func (w *Wide) Templates() []byte { return w.json[2] }
+
+// Failed are the servers that could not be listed.
+func (w *Wide) Failed() []llm.ServerError { return w.failed }
+
+// Servers is how many servers there are.
+func (w *Wide) Servers() int { return len(w.extras) }
+
+func (w *Wide) fill() {
+	taken, own := names{}, ownersOf(w.v.picks)
+	for i := range w.json {
+		w.json[i] = []byte{'['}
+	}
+	put := func(list int, raw []byte) {
+		if len(w.json[list]) > 1 {
+			w.json[list] = append(w.json[list], ',')
+		}
+		w.json[list] = jsonedit.Compact(w.json[list], raw)
+	}
+	for i, k := range w.v.picks {
+		e := w.extras[i]
+		if e == nil {
+			continue
+		}
+		s := &k.pool.server
+		m := mark(s, w.v.bare)
+		for _, raw := range e.prompts {
+			name := str(raw, "name")
+			if o, err := jsonedit.Scan(raw, nameKeys); err == nil && admitPrompt(w.v.access, s, name) {
+				shown := name
+				if !w.v.bare {
+					shown = taken.take(own.name(s, name, offeredName(s, name)))
+					raw = jsonedit.Apply(nil, raw, o.Set(nil, raw, "name", jsonedit.AppendQuote(nil, shown)))
+				}
+				if _, twice := w.prompts[shown]; !twice {
+					w.prompts[shown] = Target{Name: name, pick: k, safe: true}
+					put(0, raw)
+				}
+			}
+		}
+		for list, items := range [][][]byte{1: e.resources, 2: e.templates} {
+			key := []string{1: "uri", 2: "uriTemplate"}[list]
+			for _, raw := range items {
+				if admitResource(w.v.access, s, str(raw, key)) {
+					if m != "" {
+						raw = member(raw, key, marked(m))
+					}
+					put(list, raw)
+				}
+			}
+		}
+	}
+	for i := range w.json {
+		w.json[i] = append(w.json[i], ']')
+	}
+}
+
+// Prompt finds a prompt by the name that it is shown under.
+func (w *Wide) Prompt(name string) (Target, bool) {
+	t, ok := w.prompts[name]
+	return t, ok
+}
+
+// Resource finds the server of a resource by the URI that it is shown under, or of a template by the text of that. Of several
+// servers that it could be of, it is the first that lists it, then the first that has templates, then the first that has
+// resources.
+func (w *Wide) Resource(uri string) (Target, bool) {
+	var found Target
+	rank, marked := 0, 0
+	for i, k := range w.v.picks {
+		e, s := w.extras[i], &k.pool.server
+		m := mark(s, w.v.bare)
+		if e == nil || !strings.HasPrefix(uri, m) || len(m) < marked {
+			continue
+		}
+		own := uri[len(m):]
+		if !admitResource(w.v.access, s, own) {
+			continue
+		}
+		r := 0
+		switch {
+		case e.lists(own):
+			r = 3
+		case len(e.templates) > 0:
+			r = 2
+		case len(e.resources) > 0:
+			r = 1
+		}
+		if r > 0 && (len(m) > marked || r > rank) {
+			found, rank, marked = Target{Name: own, pick: k, safe: true}, r, len(m)
+		}
+	}
+	return found, rank > 0
+}
+
+func (e *extras) lists(uri string) bool {
+	has := func(key string) func(raw []byte) bool {
+		return func(raw []byte) bool { return str(raw, key) == uri }
+	}
+	return slices.ContainsFunc(e.resources, has("uri")) || slices.ContainsFunc(e.templates, has("uriTemplate"))
+}
+
+// Completes reports whether the server of a target completes arguments.
+func (w *Wide) Completes(t Target) bool {
+	i := slices.Index(w.v.picks, t.pick)
+	return i >= 0 && w.extras[i] != nil && w.extras[i].completes
+}
+
+// Subscribe has f called when a resource changes, until stop is called, which must be. f must not block.
+func (v *View) Subscribe(ctx context.Context, t Target, f func()) (stop func(), err error) {
+	s, err := v.c.acquire(t.pick)
+	if err != nil {
+		return nil, err
+	}
+	end, err := s.subscribe(ctx, t.Name, &f)
+	if err != nil {
+		s.release()
+		return nil, err
+	}
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			end()
+			s.release()
+		})
+	}, nil
+}
