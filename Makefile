@@ -63,8 +63,7 @@ bench: build ## the gateway's cost against nginx and a direct call, in one run
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rlE '^func Fuzz' --include='*_test.go' internal | sort | while read -r file; do \
 	  grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$file" | cut -d' ' -f2 | while read -r target; do \
-	    echo "== $$target in $$(dirname "$$file")"; \
-	    go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+	    test/fuzz "./$$(dirname "$$file")" "$$target" $(FUZZTIME); \
 	  done; \
 	done
 
