@@ -76,6 +76,10 @@ func (r *reader) call(fc, signature []byte) {
 	}
 	c := llm.Call{ID: word(jsonedit.Get(fc, "id")), Name: offeredName(r.req, name), Arguments: "{}"}
 	if args := jsonedit.Get(fc, "args"); jsonedit.Kind(args) == '{' {
+		if !jsonedit.Valid(args) {
+			r.fail(broken("the provider's reply has a call whose arguments are not JSON"))
+			return
+		}
 		c.Arguments = string(args)
 	}
 	if c.ID == "" || r.ids[c.ID] {

@@ -136,6 +136,7 @@ func TestBrokenReplies(t *testing.T) {
 		{"unexpected call", event(`{"candidates":[{"finishReason":"UNEXPECTED_TOOL_CALL"}]}`), 0, "UNEXPECTED_TOOL_CALL"},
 		{"part that is none", event(`{"candidates":[{"content":{"parts":[7]}}]}`), 0, "not an object"},
 		{"text that is none", event(`{"candidates":[{"content":{"parts":[{"text":7}]}}]}`), 0, "not a JSON string"},
+		{"arguments that are none", event(`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"a":1.n}}}]}}]}`), 0, "arguments are not JSON"},
 		{"call without a name", event(`{"candidates":[{"content":{"parts":[{"functionCall":{"args":{}}}]}}]}`), 0, "without a name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -232,7 +233,7 @@ func FuzzReply(f *testing.F) {
 			t.Errorf("the turn is no JSON: %s", d)
 		}
 		for _, c := range m.Calls {
-			if !stream && !jsonedit.Valid([]byte(c.Arguments)) {
+			if !jsonedit.Valid([]byte(c.Arguments)) {
 				t.Errorf("arguments %q", c.Arguments)
 			}
 		}
