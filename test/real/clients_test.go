@@ -62,6 +62,14 @@ var clientScripts = map[string][]scripted.Turn{
 		{Calls: []scripted.Call{{Name: "everything-get-sum", Arguments: `{"a":2,"b":3}`}}},
 		{Text: "Told: {result}"},
 	},
+	"shared": {
+		{Text: "I add.", Calls: []scripted.Call{{Name: "everything-get-sum", Arguments: `{"a":2,"b":3}`}}},
+		{Text: "We share.", Calls: []scripted.Call{
+			{Name: "everything-echo", Arguments: `{"message":"one"}`},
+			{Name: "client_side", Arguments: `{}`},
+		}},
+		{Text: "Told: {result}"},
+	},
 	"client": {
 		{Text: "We ask.", Calls: []scripted.Call{{Name: "client_side", Arguments: `{}`}}},
 		{Text: "Done {result}."},

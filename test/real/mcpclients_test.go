@@ -3,6 +3,7 @@
 package real
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -177,5 +178,40 @@ func TestToolRunner(t *testing.T) {
 	got := s.run(t, "client", node("anthropic.mjs", "runner"), 3, 2)
 	if got.Text != "Done by the client." || got.Finish != "end_turn" || got.ToolCalls != 1 {
 		t.Errorf("text %q, finish %q, %d calls of the client's tool", got.Text, got.Finish, got.ToolCalls)
+	}
+}
+
+// TestSharedTurns has clients with a tool of their own read a reply in which the model calls the gateway's, and then one of
+// the gateway's and the client's in one turn. They run their own alone; the model is told all three results.
+func TestSharedTurns(t *testing.T) {
+	s := newStand(t)
+	for _, c := range []struct {
+		cmd      []string
+		requests int
+	}{
+		{node("openai-responses.mjs", "shared"), 2},
+		{node("openai-responses.mjs", "shared-nostore"), 2},
+		{node("openai-agents.mjs", "never", "plain", "shared"), 2},
+		{node("openai-agents.mjs", "never", "stream", "shared"), 2},
+		{node("ai-sdk-mcp.mjs", "responses", "text", "store"), 2},
+		{node("ai-sdk-mcp.mjs", "responses", "stream", "nostore"), 2},
+		{node("ai-sdk-mcp.mjs", "anthropic", "text", "store"), 2},
+		{node("ai-sdk-mcp.mjs", "anthropic", "stream", "store"), 2},
+		{node("langchain-mcp.mjs", "langgraph-shared"), 2},
+		{node("anthropic.mjs", "runner-shared"), 3}, // the first is refused: it wants a thread
+	} {
+		t.Run(strings.Join(c.cmd[3:], " "), func(t *testing.T) {
+			got := s.run(t, "shared", c.cmd, c.requests, 3)
+			if !strings.Contains(got.Text, "Told: ") || got.ToolCalls != 1 {
+				t.Errorf("text %q, %d calls of the client's tool", got.Text, got.ToolCalls)
+			}
+			all := s.model.Requests()
+			told := fmt.Sprint(all[len(all)-1].Results())
+			for _, want := range []string{"The sum of 2 and 3 is 5.", "Echo: one", "by the client"} {
+				if !strings.Contains(told, want) {
+					t.Errorf("the model was told %s, want %q in it", told, want)
+				}
+			}
+		})
 	}
 }

@@ -1,8 +1,9 @@
 // Package scripted turns short scripts into a scripted model. The model keeps no state: which turn of a script it plays
-// follows from the conversation that it is sent, so that many requests can run at once.
+// follows from the calls in the conversation that it is sent, so that many requests can run at once.
 package scripted
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
@@ -37,24 +38,26 @@ func Start(t *testing.T, scripts map[string][]Turn) *providertest.Server {
 		}
 		text := strings.ReplaceAll(turn.Text, "{result}", r.Last().Text)
 		step := providertest.Text(strings.SplitAfter(text, " ")...)
-		for i, c := range turn.Calls {
+		for _, c := range turn.Calls {
 			half := len(c.Arguments) / 2
-			id := fmt.Sprintf("call_%d_%d", len(r.Messages), i)
-			step = step.Then(providertest.Call(id, c.Name, c.Arguments[:half], c.Arguments[half:]))
+			step = step.Then(providertest.Call("call_"+rand.Text(), c.Name, c.Arguments[:half], c.Arguments[half:]))
 		}
 		return step.Costs(providertest.Usage{Input: TurnInput, Output: TurnOutput})
 	})
 }
 
 func pick(script []Turn, r *providertest.Request) (Turn, error) {
-	played := 0
+	made := 0
 	for _, m := range r.Messages {
-		if m.Role == "assistant" {
-			played++
-		}
+		made += len(m.Calls)
 	}
-	if played >= len(script) {
-		return Turn{}, fmt.Errorf("there are %d turns", len(script))
+	played := 0
+	for played < len(script) && len(script[played].Calls) > 0 && made >= len(script[played].Calls) {
+		made -= len(script[played].Calls)
+		played++
+	}
+	if played == len(script) || made > 0 {
+		return Turn{}, fmt.Errorf("the calls of the conversation are not those of its turns (%d)", len(script))
 	}
 	offered := r.ToolNames()
 	for _, c := range script[played].Calls {

@@ -3,10 +3,10 @@
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createOpenResponses } from '@ai-sdk/open-responses';
 import { createOpenAI } from '@ai-sdk/openai';
-import { generateText, stepCountIs, streamText } from 'ai';
-import { apiKey, baseURL, countingFetch, failed, mcpTool, model, prompt, run } from './seen.mjs';
+import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
+import { apiKey, baseURL, countingFetch, failed, mcpTool, model, own, ownTool, prompt, run } from './seen.mjs';
 
-const [, , which, option] = process.argv;
+const [, , which, option, store] = process.argv; // with store or nostore there is a tool of the client, too
 const settings = { apiKey, baseURL, fetch: countingFetch };
 const openai = createOpenAI(settings);
 const stopWhen = stepCountIs(5);
@@ -35,7 +35,7 @@ async function seenIn(result) {
     steps: steps.length,
     items: content.map((part) => part.type),
     toolCalls: content.filter((part) => part.type === 'tool-call' && !part.providerExecuted).length,
-    calls: content.filter((part) => part.type === 'tool-result').map(callOf),
+    calls: content.filter((part) => part.type === 'tool-result' && part.providerExecuted).map(callOf),
     asked: content.filter((part) => part.type === 'tool-approval-request').length,
   };
 }
@@ -52,8 +52,8 @@ async function text(request) {
 
 // A round trip of an approval. With store the SDK refers to items by their ids, without it the request for approval does
 // not come back at all.
-async function approval(store, ask) {
-  const request = { model: openai.responses(model), tools: mcp('always'), providerOptions: { openai: { store } }, stopWhen };
+async function approval(kept, ask) {
+  const request = { model: openai.responses(model), tools: mcp('always'), providerOptions: { openai: { store: kept } }, stopWhen };
   const messages = [{ role: 'user', content: prompt }];
   const result = await ask({ ...request, messages });
   const steps = await result.steps;
@@ -74,6 +74,10 @@ async function streamedToTheEnd(request) {
   return result;
 }
 
+// The client's own tool, which the SDK runs.
+const ownTools = {
+  [ownTool.name]: tool({ description: ownTool.description, inputSchema: jsonSchema(ownTool.parameters), execute: () => own.run() }),
+};
 const mcpServers = [{ type: 'url', name: mcpTool.server_label, url: mcpTool.server_url }];
 const clients = {
   responses: () => ({ model: openai.responses(model), tools: mcp('never'), prompt }),
@@ -92,5 +96,8 @@ const clients = {
 
 await run(`ai ${which} ${option}`, () => {
   if (which === 'approval') return approval(option !== 'nostore', option === 'store-stream' ? streamedToTheEnd : generateText);
-  return { stream, text }[option](clients[which]());
+  const request = clients[which]();
+  if (store !== undefined) Object.assign(request, { tools: { ...request.tools, ...ownTools } });
+  if (store === 'nostore') request.providerOptions = { openai: { store: false } };
+  return { stream, text }[option](request);
 });

@@ -1,7 +1,7 @@
 // @anthropic-ai/sdk: the stream helpers of the stable and the beta API, create() without a stream, and the tool runner.
 // The runner asks for a thread first, is refused, and sends everything again without one.
 import Anthropic from '@anthropic-ai/sdk';
-import { apiKey, baseURL, countingFetch, mcpTool, model, prompt, run } from './seen.mjs';
+import { apiKey, baseURL, countingFetch, mcpTool, model, own, ownTool, prompt, run } from './seen.mjs';
 
 const which = process.argv[2];
 // The SDK adds /v1 itself.
@@ -34,30 +34,23 @@ function seenIn(message) {
   };
 }
 
+async function runner({ tools, ...more }) {
+  const { parameters: input_schema, ...tool } = ownTool;
+  const runner = client.beta.messages.toolRunner({
+    ...request,
+    ...more,
+    tools: [...tools, { ...tool, input_schema, parse: (input) => input, run: () => own.run() }],
+  });
+  return { ...seenIn(await runner), toolCalls: own.calls };
+}
+
 const modes = {
   create: async () => seenIn(await client.beta.messages.create({ ...request, ...mcp, betas })),
   'beta-stream': async () => seenIn(await client.beta.messages.stream({ ...request, ...mcp, betas }).finalMessage()),
   stream: async () =>
     seenIn(await client.messages.stream({ ...request, ...mcp }, { headers: { 'anthropic-beta': betas[0] } }).finalMessage()),
-  async runner() {
-    let own = 0;
-    const runner = client.beta.messages.toolRunner({
-      ...request,
-      tools: [
-        {
-          name: 'client_side',
-          description: 'A tool of the client.',
-          input_schema: { type: 'object', properties: {} },
-          parse: (input) => input,
-          run: () => {
-            own++;
-            return 'by the client';
-          },
-        },
-      ],
-    });
-    return { ...seenIn(await runner), toolCalls: own };
-  },
+  runner: () => runner({ tools: [] }),
+  'runner-shared': () => runner({ ...mcp, betas }),
 };
 
 await run(`anthropic ${which}`, modes[which]);

@@ -1,9 +1,10 @@
 // LangChain with MCP: ChatOpenAI, which leaves for the responses API when it is given an MCP tool, ChatAnthropic, and
 // LangGraph's agent around ChatOpenAI, which must find no call to answer.
 import { ChatAnthropic } from '@langchain/anthropic';
+import { tool } from '@langchain/core/tools';
 import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { ChatOpenAI } from '@langchain/openai';
-import { apiKey, baseURL, countingFetch, mcpTool, model, prompt, run } from './seen.mjs';
+import { apiKey, baseURL, countingFetch, mcpTool, model, own, ownTool, prompt, run } from './seen.mjs';
 
 const which = process.argv[2];
 
@@ -64,16 +65,19 @@ function seenIn(message) {
   };
 }
 
+async function langgraph(tools) {
+  const agent = createReactAgent({ llm: openai(), tools: [mcpTool, ...tools] });
+  const { messages } = await agent.invoke({ messages: [{ role: 'user', content: prompt }] });
+  return { ...seenIn(messages.at(-1)), steps: messages.length - 1, toolCalls: own.calls };
+}
+
 const modes = {
   openai: async () => whole(await openai().bindTools([mcpTool]).stream(prompt)),
   'openai-invoke': async () => seenIn(await openai().bindTools([mcpTool]).invoke(prompt)),
   anthropic: async () => whole(await anthropic().stream(prompt)),
   'anthropic-invoke': async () => seenIn(await anthropic().invoke(prompt)),
-  async langgraph() {
-    const agent = createReactAgent({ llm: openai(), tools: [mcpTool] });
-    const { messages } = await agent.invoke({ messages: [{ role: 'user', content: prompt }] });
-    return { ...seenIn(messages.at(-1)), steps: messages.length - 1 };
-  },
+  langgraph: () => langgraph([]),
+  'langgraph-shared': () => langgraph([tool(() => own.run(), { ...ownTool, schema: ownTool.parameters })]),
 };
 
 await run(`langchain ${which}`, modes[which]);

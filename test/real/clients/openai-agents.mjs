@@ -1,10 +1,10 @@
 // @openai/agents with a hosted MCP tool. Its approvals are answered by a function, and the run goes on with a replay of
 // everything that it has seen.
 import OpenAI from 'openai';
-import { Agent, hostedMcpTool, OpenAIResponsesModel, run as runAgent, setTracingDisabled } from '@openai/agents';
-import { apiKey, baseURL, countingFetch, mcpTool, model, prompt, run } from './seen.mjs';
+import { Agent, hostedMcpTool, OpenAIResponsesModel, run as runAgent, setTracingDisabled, tool } from '@openai/agents';
+import { apiKey, baseURL, countingFetch, mcpTool, model, own, ownTool, prompt, run } from './seen.mjs';
 
-const [, , approval, form] = process.argv;
+const [, , approval, form, shared] = process.argv;
 setTracingDisabled(true);
 
 await run(`openai-agents ${approval} ${form}`, async () => {
@@ -13,15 +13,17 @@ await run(`openai-agents ${approval} ${form}`, async () => {
     asked++;
     return { approve: true };
   };
+  const client = new OpenAI({ apiKey, baseURL, fetch: countingFetch });
   const agent = new Agent({
     name: 'tester',
-    model: new OpenAIResponsesModel(new OpenAI({ apiKey, baseURL, fetch: countingFetch }), model),
+    model: new OpenAIResponsesModel(client, model),
     tools: [
       hostedMcpTool({
         serverLabel: mcpTool.server_label,
         serverUrl: mcpTool.server_url,
         ...(approval === 'never' ? { requireApproval: 'never' } : { requireApproval: 'always', onApproval }),
       }),
+      ...(shared ? [tool({ ...ownTool, strict: false, execute: () => own.run() })] : []),
     ],
   });
   const stream = form === 'stream';
@@ -31,6 +33,7 @@ await run(`openai-agents ${approval} ${form}`, async () => {
   return {
     text: result.finalOutput,
     asked,
+    toolCalls: own.calls,
     items: result.newItems.map((item) => item.rawItem.name ?? item.rawItem.type),
     calls: hosted
       .filter((item) => item.providerData?.type === 'mcp_call')

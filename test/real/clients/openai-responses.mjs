@@ -1,7 +1,7 @@
-// openai's responses API: the stream() helper, create() without a stream, and approvals that are answered by
-// previous_response_id, granted and denied.
+// openai's responses API: the stream() helper, create() without a stream, approvals that are answered by
+// previous_response_id, granted and denied, and a tool of the client beside those of the gateway.
 import OpenAI from 'openai';
-import { apiKey, askingTool, baseURL, countingFetch, mcpTool, model, outputOf, prompt, run } from './seen.mjs';
+import { apiKey, askingTool, baseURL, countingFetch, mcpTool, model, outputOf, own, ownTool, prompt, run } from './seen.mjs';
 
 const which = process.argv[2];
 const client = new OpenAI({ apiKey, baseURL, fetch: countingFetch });
@@ -36,6 +36,19 @@ async function approvalStreamed() {
   return { ...outputOf(response), events, asked: input.length };
 }
 
+// A turn that has calls of the gateway and of the client, which goes on by the response's id or with all of it.
+async function shared(store) {
+  const tools = [mcpTool, { type: 'function', strict: false, ...ownTool }];
+  const first = await client.responses.create({ model, input: prompt, tools, store });
+  const answers = first.output
+    .filter((item) => item.type === 'function_call')
+    .map((item) => ({ type: 'function_call_output', call_id: item.call_id, output: own.run() }));
+  const again = store
+    ? { previous_response_id: first.id, input: answers }
+    : { input: [{ role: 'user', content: prompt }, ...first.output, ...answers] };
+  return { ...outputOf(await client.responses.create({ model, tools, store, ...again })), toolCalls: own.calls };
+}
+
 const modes = {
   async stream() {
     const { response, events } = await streamed({ model, input: prompt, tools: [mcpTool] });
@@ -44,6 +57,8 @@ const modes = {
   async create() {
     return outputOf(await client.responses.create({ model, input: prompt, tools: [mcpTool] }));
   },
+  shared: () => shared(true),
+  'shared-nostore': () => shared(false),
   approve: () => approval(true),
   deny: () => approval(false),
   'approve-stream': approvalStreamed,

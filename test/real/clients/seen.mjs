@@ -18,6 +18,16 @@ export const mcpTool = {
 // The same servers, whose calls wait for the client.
 export const askingTool = { ...mcpTool, require_approval: 'always' };
 
+// A tool of the client, what it answers, and how often it was called.
+export const ownTool = { name: 'client_side', description: 'A tool of the client.', parameters: { type: 'object', properties: {} } };
+export const own = {
+  calls: 0,
+  run() {
+    this.calls++;
+    return 'by the client';
+  },
+};
+
 // outputOf is what a response of the responses API holds.
 export function outputOf(response) {
   return {
