@@ -61,7 +61,7 @@ func placeFields(p *Place) []field {
 	return []field{
 		{name: "provider", to: text{&p.Provider, plainName}, doc: "A provider that the gateway knows, such as openai or anthropic."},
 		{name: "model", to: text{&p.Model, modelName}, doc: "The provider's name for the model; by default the same name."},
-		{name: "api_key", to: hidden{func(s string) { p.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}."},
+		{name: "api_key", to: hidden{func(s string) { p.APIKey = secret.New(s) }, credential}, doc: "The provider's key, best as ${NAME} or ${file:/path}. Without one azure asks Microsoft Entra ID for a token: with AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE, or as a managed identity."},
 		{name: "base_url", to: address{&p.BaseURL, baseURL}, doc: "Where the provider is, as its own SDK takes it."},
 		{name: "region", to: text{&p.Region, regionName}, doc: "The region of a provider that has several, such as us-east-1 for bedrock or europe-west4 for vertex; by default what AWS_REGION or the profile says, or GOOGLE_CLOUD_LOCATION, else global."},
 		{name: "project", to: text{&p.Project, projectName}, doc: "The project at Google Cloud, for vertex; by default the one of the credentials, or what GOOGLE_CLOUD_PROJECT says."},
