@@ -3,6 +3,7 @@ package meter
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -54,12 +55,48 @@ func NewPrice(w Words) (*Price, error) {
 // Table finds the prices of models. Names are "provider/model", or "model" for whoever runs it; one that ends in "*" is the
 // beginning of names.
 type Table struct {
-	own   map[string]*Price // what a config says
-	built map[string]*Price
+	own   rates // what a config says
+	built rates
+}
+
+// rates are prices by name.
+type rates struct {
+	names map[string]*Price
+	open  []start // longest first
+}
+
+// start is the beginning of names that have a price.
+type start struct {
+	text  string
+	price *Price
+}
+
+func newRates(prices map[string]*Price) rates {
+	r := rates{names: prices}
+	for name, p := range prices {
+		if text, ok := strings.CutSuffix(name, "*"); ok {
+			r.open = append(r.open, start{text, p})
+		}
+	}
+	slices.SortFunc(r.open, func(a, b start) int { return len(b.text) - len(a.text) })
+	return r
+}
+
+// of finds a name, or the longest beginning of it.
+func (r *rates) of(name string) *Price {
+	if p := r.names[name]; p != nil {
+		return p
+	}
+	for i := range r.open {
+		if strings.HasPrefix(name, r.open[i].text) {
+			return r.open[i].price
+		}
+	}
+	return nil
 }
 
 // NewTable returns the built-in prices with those of own before them.
-func NewTable(own map[string]*Price) *Table { return &Table{own, builtIn()} }
+func NewTable(own map[string]*Price) *Table { return &Table{newRates(own), newRates(builtIn())} }
 
 // Of is the price of a model at a provider, or nil. What own says counts for more than what is built in, a whole name more than
 // the beginning of one, and that more than the name without its date: models are named with the day that they were made on
@@ -68,52 +105,44 @@ func (t *Table) Of(provider, model string) *Price {
 	if t == nil {
 		return nil
 	}
-	for _, prices := range []map[string]*Price{t.own, t.built} {
-		for _, name := range []string{model, undated(model)} {
-			if p := lookUp(prices, provider+"/"+name); p != nil {
+	plain := undated(model)
+	for _, r := range [...]*rates{&t.own, &t.built} {
+		if len(r.names) == 0 {
+			continue
+		}
+		for _, name := range [...]string{model, plain} {
+			if p := r.of(provider + "/" + name); p != nil {
 				return p
 			}
-			if p := lookUp(prices, name); p != nil {
+			if p := r.of(name); p != nil {
 				return p
+			}
+			if plain == model {
+				break
 			}
 		}
 	}
 	return nil
 }
 
-// lookUp finds a name, or the longest beginning of it.
-func lookUp(prices map[string]*Price, name string) *Price {
-	if p := prices[name]; p != nil {
-		return p
-	}
-	var best *Price
-	long := -1
-	for pattern, p := range prices {
-		if start, ok := strings.CutSuffix(pattern, "*"); ok && len(start) > long && strings.HasPrefix(name, start) {
-			best, long = p, len(start)
-		}
-	}
-	return best
-}
-
 // undated is a model's name without the day at its end.
 func undated(name string) string {
-	for _, form := range []string{"-0000-00-00", "-00000000"} {
-		if len(name) > len(form) && shape(name[len(name)-len(form):]) == form {
+	for _, form := range [...]string{"-0000-00-00", "-00000000"} {
+		if len(name) > len(form) && has(name[len(name)-len(form):], form) {
 			return name[:len(name)-len(form)]
 		}
 	}
 	return name
 }
 
-// shape has a zero for each digit.
-func shape(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return '0'
+// has reports whether s, as long as form, has digits where form has zeros, and else the same.
+func has(s, form string) bool {
+	for i := range len(form) {
+		if digit := s[i] >= '0' && s[i] <= '9'; form[i] == '0' && !digit || form[i] != '0' && s[i] != form[i] {
+			return false
 		}
-		return r
-	}, s)
+	}
+	return true
 }
 
 // The file says where its prices come from, and when they were read there. There are no others in it than those that the
