@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -164,3 +166,41 @@ func TestErrandRefused(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// slow sends a byte a minute.
+type slow struct{ left int }
+
+func (s *slow) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(time.Minute)
+	s.left--
+	p[0] = 'x'
+	return 1, nil
+}
+
+// TestErrandWaits: the time that the client takes for its upload is not the provider's; the time that the provider takes is.
+func TestErrandWaits(t *testing.T) {
+	patience := func(c *Config) { c.Timeouts = Timeouts{FirstByte: 30 * time.Second} }
+	synctest.Test(t, func(t *testing.T) {
+		var asked http.Request
+		var sent string
+		e := llm.Errand{Method: "POST", Path: "files", Body: &load{stream: &slow{left: 9}}}
+		if _, _, _, err := run(t, replying(&asked, &sent, 200, "application/json", "{}"), patience, e); err != nil || len(sent) != 9 {
+			t.Errorf("%v after %q", err, sent)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		stuck := tripper(func(r *http.Request) (*http.Response, error) {
+			_, _ = r.Body.Read(make([]byte, 1))
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		_, _, _, err := run(t, stuck, patience, llm.Errand{Method: "POST", Path: "files", Body: &load{stream: &slow{left: 9}}})
+		if took := time.Since(began); fault.KindOf(err) != fault.Timeout || took < 90*time.Second || took > 2*time.Minute {
+			t.Errorf("%v after %s", err, took)
+		}
+	})
+}
