@@ -102,6 +102,7 @@ type Quirks struct {
 	MediaInResults  bool     // takes images in tool messages
 	UsageMember     string   // where a stream's usage stands, when elsewhere: "x_groq.usage"
 	TopK            bool     // takes top_k although the wire does not have it
+	ThinkMarks      bool     // some of its models put their reasoning into the text, between <think> and </think>
 	// Rules returns what is known of a model beside, by the name that is sent; nil for nothing. A nil Rules knows nothing.
 	Rules func(model string) *Rules
 }

@@ -278,7 +278,29 @@ func TestXAI(t *testing.T) {
 	})
 }
 
+// marked is an answer of a model that puts its reasoning into its text, cut where it is hardest to tell.
+func marked() providertest.Step {
+	return providertest.Text("\n<thi", "nk>Hm", ", <b> and </thin", "g></", "think>", "\n\n", "So <think> it is.")
+}
+
+// wantUnmarked wants the reasoning of marked told apart from its answer.
+func wantUnmarked(t *testing.T, r turn) {
+	t.Helper()
+	if r.err != nil || r.thought != "Hm, <b> and </thing>" || r.message.Text != "So <think> it is." || r.stop != llm.StopDone {
+		t.Errorf("thought %q, said %q: %+v", r.thought, r.message.Text, r)
+	}
+}
+
 func TestTogether(t *testing.T) {
+	t.Run("reasoning in the text", func(t *testing.T) {
+		plain := question(func(r *llm.Request) { r.Stream = false })
+		got, _ := asks(t, "together", []*llm.Request{question(), plain, question(), question()}, marked(), marked(), providertest.Text("<thi"), providertest.Text("<think>cut ", "off</thi").Stop("length"))
+		wantUnmarked(t, got[0])
+		wantUnmarked(t, got[1])
+		if got[2].message.Text != "<thi" || got[3].thought != "cut off</thi" || got[3].message.Text != "" || got[3].stop != llm.StopLength {
+			t.Errorf("%+v, %+v", got[2], got[3])
+		}
+	})
 	t.Run("no tools in place of the choice none", func(t *testing.T) {
 		_, s := asks(t, "together", []*llm.Request{question(func(r *llm.Request) { r.ToolChoice = llm.ChoiceNone })}, providertest.Text("ok"))
 		sees(t, s.Request(1), "!tools", "!tool_choice")
@@ -286,6 +308,10 @@ func TestTogether(t *testing.T) {
 }
 
 func TestFireworks(t *testing.T) {
+	t.Run("reasoning in the text", func(t *testing.T) {
+		got, _ := asks(t, "fireworks", []*llm.Request{question()}, marked())
+		wantUnmarked(t, got[0])
+	})
 	t.Run("usage without being asked for", func(t *testing.T) {
 		got, s := asks(t, "fireworks", []*llm.Request{question()}, providertest.Frames(
 			chunk(`{"role":"assistant","reasoning_content":"Hm."}`, "null"),

@@ -41,12 +41,12 @@ var rows = []Row{
 	},
 	{
 		Name: "together", Title: "Together AI", BaseURL: "https://api.together.xyz/v1", KeyEnv: "TOGETHER_API_KEY", NeedKey: true,
-		Quirks: wire.Quirks{NoChoiceNone: true, RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}, TopK: true},
+		Quirks: wire.Quirks{NoChoiceNone: true, RenameParams: map[string]string{"max_completion_tokens": "max_tokens"}, TopK: true, ThinkMarks: true},
 	},
 	{
 		Name: "fireworks", Title: "Fireworks AI", BaseURL: "https://api.fireworks.ai/inference/v1", KeyEnv: "FIREWORKS_API_KEY", NeedKey: true,
 		Wires:  []string{responses},
-		Quirks: wire.Quirks{NoStreamUsage: true, TopK: true},
+		Quirks: wire.Quirks{NoStreamUsage: true, TopK: true, ThinkMarks: true},
 	},
 	{
 		Name: "openrouter", Title: "OpenRouter", BaseURL: "https://openrouter.ai/api/v1", KeyEnv: "OPENROUTER_API_KEY", NeedKey: true,

@@ -24,6 +24,7 @@ type normaliser struct {
 	calls calls
 
 	text, think wire.Joiner
+	marks       thinkMarks
 	sent        map[string]string // top-level members as they were told last
 
 	before, behind []byte // of the choices in the last chunk that was read whole
@@ -241,6 +242,7 @@ func (n *normaliser) takeChoice(c []byte) {
 	if legacy != nil && calls == nil && len(n.calls.list) == 0 {
 		n.delta = appendMember(n.delta, []byte("function_call"), legacy)
 	}
+	n.unmark(n.marks.split)
 	n.tell()
 	for call := range jsonedit.Elements(calls) {
 		n.calls.take(call)
@@ -308,6 +310,20 @@ func (n *normaliser) takeDelta(delta []byte) (calls, legacy []byte) {
 		}
 	}
 	return calls, legacy
+}
+
+// unmark takes what the model has thought out of what it says, where both come as its text.
+func (n *normaliser) unmark(split func(text string) (thought, says string)) {
+	if !n.u.q.ThinkMarks {
+		return
+	}
+	thought, says := split(n.say)
+	n.say = says
+	if thought == "" {
+		return
+	}
+	n.thought += thought
+	n.delta = appendMember(n.delta, []byte("reasoning_content"), jsonedit.AppendQuote(nil, thought))
 }
 
 // content reads content: a text, or a list of parts with text and thinking among them.
@@ -400,6 +416,8 @@ func (n *normaliser) end(marked bool) {
 	if s := n.text.Rest(); s != "" {
 		n.emit(llm.Event{Kind: llm.Text, Text: s})
 	}
+	n.unmark(func(string) (string, string) { return n.marks.rest() })
+	n.tell()
 	n.calls.close()
 	switch {
 	case n.calls.told > 0 && (n.stop == "" || n.stop == llm.StopDone):
