@@ -226,6 +226,9 @@ func (r *reader) turn() []byte {
 			}
 			raw = append(append([]byte(`{"type":"`+b.kind+`","`+member+`":`), quote(b.said.text.String())...), '}')
 		}
+		if !jsonedit.Valid(raw) {
+			continue // of a stream that is no JSON throughout
+		}
 		content = append(comma(content, len(content)), raw...)
 	}
 	if content != nil {

@@ -194,6 +194,7 @@ func FuzzReply(f *testing.F) {
 		f.Add(s.Body, strings.HasPrefix(s.ContentType, "text/"), uint64(1), uint64(0))
 		f.Add(s.Body, strings.HasPrefix(s.ContentType, "text/"), uint64(7), uint64(5))
 	}
+	f.Add([]byte("data:{\"type\":\"message-start\"}\n\ndata:{\"type\":\"content-start\",\"delta\":{\"message\":{\"content\":{\"\"}}}}\n\ndata:{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"0\"}}\n\n"), true, uint64(93), uint64(0))
 	f.Fuzz(func(t *testing.T, body []byte, stream bool, size, seed uint64) {
 		contentType := "application/json"
 		if stream {
