@@ -95,6 +95,28 @@ func rounds(c *cell) {
 	}
 }
 
+// attached: a mixed turn of a client that names no server: its server is attached by a header. A client then gets no blocks or
+// items that it has not asked for, and the half of the turn that it does not see is put back.
+func attached(c *cell) {
+	c.attached, c.own = true, true
+	c.plays(
+		providertest.Text("Both.").Then(c.calls(1, "tools-echo", `{"n":1}`), c.calls(2, "mine", `{"x":1}`)),
+		providertest.Text("After."),
+	)
+	c.says("Go.")
+	r := c.fine()
+	c.wantText(r, "Both.", "tools")
+	c.wantCalls(r, "mine")
+	if c.d.showsRuns() { // as parts of the conversation, which it would have to send back
+		c.wantRuns(r)
+	} else {
+		c.wantRuns(r, ran{"echo", `{"n":1}`, `{"n":1}`, false})
+	}
+	c.answers([2]string{r.calls[0].id, "seven"})
+	c.wantText(c.fine(), "After.", "stop")
+	c.wantSomeOrder(2, `{"n":1}`, "seven")
+}
+
 // mixedTurn: the model calls a tool of ours and one of the client's in one turn.
 func mixedTurn(c *cell) {
 	c.approval, c.own = "never", true

@@ -143,6 +143,7 @@ type cell struct {
 	talk     []jsontext.Value // as the client keeps it
 	number   int              // of the cell
 	own      bool             // the client offers its tool "mine"
+	attached bool             // the server is attached by a header: the request itself does not name it
 	approval string           // the server tools is named, with this require_approval
 	think    bool             // the model is asked to reason
 	forced   bool             // the model must call a tool
@@ -208,6 +209,9 @@ func (c *cell) request(ctx context.Context) *http.Request {
 	}
 	r.Header.Set("Authorization", "Bearer "+gateway.Key)
 	r.Header.Set("Content-Type", "application/json")
+	if c.attached {
+		r.Header.Set("X-Fairlead-Mcp", "tools")
+	}
 	c.d.head(c, r.Header)
 	return r
 }

@@ -47,6 +47,7 @@ var table = []row{
 	{name: "the client's tools", modes: both, run: clientTools},
 	{name: "two of the client's tools at once", modes: both, run: twoAtOnce},
 	{name: "our tools over three rounds", modes: both, run: rounds},
+	{name: "attached server", modes: both, run: attached},
 	{name: "mixed turn", modes: both, run: mixedTurn},
 	{
 		name: "approval", modes: both, run: approval,
