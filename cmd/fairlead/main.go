@@ -53,6 +53,7 @@ func commands() []command {
 		{"demo", "run the gateway with a scripted stand-in model and a built-in MCP server, and show an answer", demonstrate},
 		{"check", "validate a config, and print every mistake in it", check},
 		{"tools", "list the tools of the config's MCP servers", tools},
+		{"mcp", "be an MCP server on standard input and output, in front of the config's servers", serveMCP},
 		{"version", "print the version", showVersion},
 	}
 }

@@ -4,6 +4,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -168,6 +169,21 @@ func (a *App) ReadRequest(wireName string, body []byte) (*llm.Request, error) {
 		}
 	}
 	return nil, fmt.Errorf("there is no wire %q", wireName)
+}
+
+// ServeStdio serves one MCP client over a pair of streams. It may use what the key with this name may use; everything, if the name
+// is empty. It returns when in has ended or ctx has.
+func (a *App) ServeStdio(ctx context.Context, key string, in io.Reader, out io.Writer) error {
+	id := auth.Anyone()
+	if key != "" {
+		var ok bool
+		if id, ok = a.now.Load().keys.ByName(key); !ok {
+			return fmt.Errorf("the config has no key with the name %q", key)
+		}
+	}
+	return a.front.Stdio(ctx, in, out, func() *mcp.Visit {
+		return a.now.Load().planner.Visit(plan.Caller{Identity: id, Header: http.Header{}}, "/mcp", "")
+	})
 }
 
 // Tools lists the tools of all servers as they are offered, and the servers that failed.

@@ -21,6 +21,7 @@ type Visit struct {
 	Server    string // the server, or several with commas between them; "": all that the principal may use
 	Selection Selection
 	Body      []byte // of a POST; it lives as long as the request
+	Local     bool   // it came over no HTTP of its own, so that its headers say nothing
 }
 
 // View is what one visit sees of the servers: their tools under the names that they are offered by. One server alone is
@@ -38,6 +39,7 @@ type View struct {
 type shelf struct {
 	tools []byte // a JSON array, in one line
 	table map[string]*shelved
+	order []*shelved
 }
 
 // shelved is one tool of a shelf.
@@ -73,6 +75,18 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 // Tools is the list of tools, a JSON array whose elements are as their servers sent them, but for the name. It is the same
 // slice as long as nothing has changed.
 func (v *View) Tools() []byte { return v.shelf.tools }
+
+// Owner is whose a tool is, and under which name models are offered it.
+type Owner struct{ Server, Offered string }
+
+// Each yields the tools as their servers have them, in order.
+func (v *View) Each(yield func(Owner, *ToolDef) bool) {
+	for _, s := range v.shelf.order {
+		if !yield(Owner{v.picks[s.pick].pool.server.Name, s.tool.offered}, &s.tool.ToolDef) {
+			return
+		}
+	}
+}
 
 // Failed are the servers that could not be listed, in the config's order.
 func (v *View) Failed() []llm.ServerError { return v.failed }
@@ -229,6 +243,7 @@ func (s *shelf) add(name string, t *listed, pick int) {
 	}
 	s.tools = jsonedit.Compact(s.tools, raw)
 	s.table[name] = &shelved{pick: pick, tool: t}
+	s.order = append(s.order, s.table[name])
 }
 
 // Changed is closed when, for the next time, some server's list of tools or the config has changed.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -274,4 +276,54 @@ func resident(pid int) int {
 	var size, pages int
 	_, _ = fmt.Sscan(string(stat), &size, &pages)
 	return pages * os.Getpagesize()
+}
+
+// TestMCPServers: how the servers stand, those that the key may use.
+func TestMCPServers(t *testing.T) {
+	t.Parallel()
+	tr := house(t, mcpGiven+"\n-- server dead --\n"+`{"transport":"down"}`)
+	must(t, "all servers have been asked", func() bool {
+		raw, _ := tr.send("GET /v1/mcp/servers")
+		return strings.Contains(raw, `{"name":"files","status":"healthy","tools":3,"listed_at":"`) && strings.Contains(raw, `{"name":"docs","status":"healthy","tools":3,`) &&
+			strings.Contains(raw, `{"name":"dead","status":"unhealthy","tools":0,"error":"the server could not be reached"}`)
+	})
+}
+
+// TestMCPStdio: the gateway is a server over standard input and output for the official client, in both eras, and leaves no
+// process behind.
+func TestMCPStdio(t *testing.T) {
+	t.Parallel()
+	config := gateway.Config("http://127.0.0.1:1/v1", gateway.Scripted("s", mcptest.Spec{Tools: []mcptest.Tool{{Name: "echo", Do: mcptest.Echo}}}), gateway.Scripted("u", mcptestNothing)) +
+		"  - {name: narrow, key: another-key-for-tests, mcp_servers: [u]}\n"
+	file := filepath.Join(t.TempDir(), "fairlead.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := func(t *testing.T, revision string, args ...string) *mcp.ClientSession {
+		t.Helper()
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), gateway.Binary(t), append([]string{"mcp", "--config", file}, args...)...)
+		c := mcp.NewClient(&mcp.Implementation{Name: "blackbox", Version: "1"}, nil)
+		s, err := c.Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, &mcp.ClientSessionOptions{ProtocolVersion: revision})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Errorf("it does not end well: %v", err)
+			}
+		})
+		return s
+	}
+	each(t, func(t *testing.T, revision string) {
+		s := start(t, revision)
+		if got := toolNames(t, s); !slices.Equal(got, []string{"s-echo", "u-t"}) {
+			t.Errorf("it lists %v", got)
+		}
+		if res, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "s-echo", Arguments: map[string]any{"a": 1}}); err != nil || textOf(res) != `{"a":1}` {
+			t.Errorf("%v, %v", res, err)
+		}
+		if got := toolNames(t, start(t, revision, "--key", "narrow")); !slices.Equal(got, []string{"u-t"}) {
+			t.Errorf("the key's tools are %v", got)
+		}
+	})
 }

@@ -311,4 +311,3 @@ func next(t *testing.T, from <-chan string, part string) {
 		t.Fatalf("%s did not come", part)
 	}
 }
-

@@ -36,7 +36,7 @@ func (x *exchange) checkModern() *failure {
 	if f := x.checkRevision(); f != nil {
 		return f
 	}
-	if got := header(x.r, "Mcp-Method"); got != x.m.Method {
+	if got := header(x.r, "Mcp-Method"); !x.v.Local && got != x.m.Method {
 		return refusal(http.StatusBadRequest, codeHeaders, "the header Mcp-Method is "+strconv.Quote(got)+", the body's method another")
 	}
 	if kind := jsonedit.Kind(jsonedit.Get(x.meta, metaCapabilities)); kind != '{' {
@@ -50,7 +50,7 @@ func (x *exchange) checkModern() *failure {
 	if !ok {
 		return refusal(http.StatusBadRequest, jsonrpc.CodeInvalidParams, "params has no text "+m.named)
 	}
-	if got, ok := mcp.DecodeHeader(header(x.r, "Mcp-Name")); !ok || got != name {
+	if got, ok := mcp.DecodeHeader(header(x.r, "Mcp-Name")); !x.v.Local && (!ok || got != name) {
 		return refusal(http.StatusBadRequest, codeHeaders, "the header Mcp-Name is missing, or differs from params."+m.named)
 	}
 	return nil
@@ -60,7 +60,7 @@ func (x *exchange) checkRevision() *failure {
 	switch {
 	case x.asked == "":
 		return refusal(http.StatusBadRequest, jsonrpc.CodeInvalidParams, "_meta has no text "+metaRevision)
-	case x.revision != x.asked:
+	case !x.v.Local && x.revision != x.asked:
 		return refusal(http.StatusBadRequest, codeHeaders, "the header MCP-Protocol-Version is missing, or differs from "+metaRevision)
 	case x.asked != revModern:
 		f := refusal(http.StatusBadRequest, codeRevision, "the protocol revision is not supported here")

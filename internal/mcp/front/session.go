@@ -201,7 +201,11 @@ func (x *exchange) context() (ctx context.Context, done func()) {
 	if x.modern {
 		return context.WithCancel(x.r.Context())
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(x.r.Context()))
+	life := x.r.Context()
+	if !x.v.Local {
+		life = context.WithoutCancel(life)
+	}
+	ctx, cancel := context.WithCancel(life)
 	if x.session == nil {
 		return ctx, cancel
 	}

@@ -1,0 +1,176 @@
+package front
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/jsonrpc"
+	"github.com/fairlead/fairlead/internal/mcp"
+)
+
+// maxLine bounds a message of a client over standard input, and maxSide how many run side by side.
+const (
+	maxLine = 32 << 20
+	maxSide = 64
+)
+
+// Stdio serves one client over a pair of streams, a message a line, as Serve would over HTTP. visit makes a visit of the client's.
+// It returns when in has ended or ctx has, and nothing runs any more.
+func (d *Door) Stdio(ctx context.Context, in io.Reader, out io.Writer, visit func() *mcp.Visit) error {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &local{d: d, out: out, visit: visit, calls: map[string]context.CancelFunc{}, side: make(chan struct{}, maxSide)}
+	defer l.wg.Wait()
+	defer cancel()
+	lines := make(chan []byte)
+	failed := make(chan error, 1)
+	go func() { // a read of standard input cannot be ended: it ends with the process at the latest
+		defer close(lines)
+		s := bufio.NewScanner(in)
+		s.Buffer(nil, maxLine)
+		for s.Scan() {
+			select {
+			case lines <- bytes.Clone(s.Bytes()):
+			case <-ctx.Done():
+				return
+			}
+		}
+		failed <- s.Err()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case line, ok := <-lines:
+			if !ok {
+				return errors.Join(<-failed)
+			}
+			if len(bytes.TrimSpace(line)) > 0 {
+				l.take(ctx, line)
+			}
+		}
+	}
+}
+
+// local is a client over a pair of streams.
+type local struct {
+	d     *Door
+	visit func() *mcp.Visit
+	side  chan struct{}
+	wg    sync.WaitGroup
+
+	mu      sync.Mutex
+	out     io.Writer
+	session string
+	calls   map[string]context.CancelFunc // by id
+}
+
+// take takes in one message. Requests run side by side, all but the handshake.
+func (l *local) take(ctx context.Context, line []byte) {
+	m, _ := jsonrpc.Parse(line)
+	switch {
+	case m.Method == "notifications/cancelled":
+		l.mu.Lock()
+		if end := l.calls[string(jsonedit.Get(m.Params, "requestId"))]; end != nil {
+			end()
+		}
+		l.mu.Unlock()
+	case m.Method == "notifications/initialized":
+		l.wg.Go(func() { l.send(ctx, http.MethodGet, nil) })
+	case m.IsRequest() && m.Method != "initialize":
+		ctx, end := context.WithCancel(ctx)
+		id := string(m.ID)
+		l.mu.Lock()
+		l.calls[id] = end
+		l.mu.Unlock()
+		if m.Method != "subscriptions/listen" {
+			l.side <- struct{}{}
+		}
+		l.wg.Go(func() {
+			defer func() {
+				end()
+				l.mu.Lock()
+				delete(l.calls, id)
+				l.mu.Unlock()
+				if m.Method != "subscriptions/listen" {
+					<-l.side
+				}
+			}()
+			l.send(ctx, http.MethodPost, line)
+		})
+		return
+	}
+	l.send(ctx, http.MethodPost, line)
+}
+
+// send has the door answer a message.
+func (l *local) send(ctx context.Context, method string, body []byte) {
+	r, err := http.NewRequestWithContext(ctx, method, "/mcp", http.NoBody)
+	if err != nil {
+		return // unreachable: the parts are constants
+	}
+	l.mu.Lock()
+	if l.session != "" {
+		r.Header.Set("Mcp-Session-Id", l.session)
+	}
+	l.mu.Unlock()
+	v := l.visit()
+	v.Body, v.Local = body, true
+	if method == http.MethodGet && r.Header.Get("Mcp-Session-Id") == "" {
+		return
+	}
+	l.d.Serve(&lineWriter{l: l, header: http.Header{}}, r, v)
+}
+
+// lineWriter turns an answer over HTTP into lines. The door writes a JSON answer, and each event, in one piece.
+type lineWriter struct {
+	l      *local
+	header http.Header
+}
+
+func (w *lineWriter) Header() http.Header { return w.header }
+
+func (w *lineWriter) WriteHeader(int) {
+	if id := w.header.Get("Mcp-Session-Id"); id != "" {
+		w.l.mu.Lock()
+		defer w.l.mu.Unlock()
+		w.l.session = id
+	}
+}
+
+// Flush does nothing: a line is written at once.
+func (w *lineWriter) Flush() {}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	msg := p
+	if w.header.Get("Content-Type") == "text/event-stream" {
+		if msg = data(p); msg == nil {
+			return len(p), nil // a comment
+		}
+	}
+	if bytes.ContainsAny(msg, "\n\r") {
+		msg = jsonedit.Compact(nil, msg)
+	}
+	w.l.mu.Lock()
+	defer w.l.mu.Unlock()
+	if _, err := w.l.out.Write(append(bytes.Clone(msg), '\n')); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// data is the data of one event.
+func data(event []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(event) {
+		if d, ok := bytes.CutPrefix(line, []byte("data: ")); ok {
+			out = append(out, d...)
+		}
+	}
+	return bytes.TrimSpace(out)
+}
