@@ -152,7 +152,8 @@ type exchange struct {
 	revision string // of the header
 	asked    string // the revision that _meta names
 	modern   bool
-	session  *session // of the older era
+	session  *session      // of the older era
+	notes    chan<- []byte // messages that come before the answer; nil: the client takes none
 }
 
 // refuse answers a request with an error that says that it was not begun.

@@ -282,7 +282,8 @@ func TestInput(t *testing.T) {
 		t.Error("a state that is not the client's went to the server")
 	}
 	s := h.initialize("/mcp")
-	h.want(h.ask("POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a-t"}}`, s...), 200, `"isError":true`)
+	h.want(h.ask("POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a-t"}}`, s...), 200, `-32603`, "does not offer")
+	h.want(h.ask("POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a-t"}}`, append(s, "Accept", "application/json")...), 200, `"isError":true`)
 }
 
 // TestFailures: a server that fails is told of beside the others; errors of servers come through, and name no address.

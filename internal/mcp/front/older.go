@@ -24,6 +24,10 @@ func (d *Door) postOlder(x *exchange) {
 	case x.m.IsRequest():
 		x.serve()
 		return
+	case x.m.IsResponse():
+		if !x.session.answer(x.m) {
+			d.o.Log.Debug("an MCP client answers what was not asked")
+		}
 	case x.m.Method == "notifications/cancelled":
 		x.session.cancel(jsonedit.Get(x.m.Params, "requestId"))
 	}

@@ -99,6 +99,10 @@ func (x *exchange) relay(run func(*exchange, context.Context, func(string, []byt
 	ctx, done := x.context()
 	defer done()
 	notes := make(chan []byte, maxNotes)
+	p := x.newReply()
+	if p.stream {
+		x.notes = notes
+	}
 	ended := make(chan answer, 1)
 	go func() {
 		defer func() {
@@ -115,7 +119,6 @@ func (x *exchange) relay(run func(*exchange, context.Context, func(string, []byt
 			}
 		})
 	}()
-	p := x.newReply()
 	defer func() { p.stop() }()
 	quiet := time.NewTimer(x.d.o.KeepAlive)
 	defer quiet.Stop()

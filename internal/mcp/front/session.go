@@ -18,14 +18,16 @@ import (
 type session struct {
 	id       string
 	revision string
+	caps     []byte // what the client declares
 
 	mu     sync.Mutex
 	level  string // of the log
 	calls  map[string]*running
-	stream *running          // for notifications
-	subs   map[string]func() // by URI, as the client names it: what ends a subscription
-	alone  *time.Timer       // ends the subscriptions when there is no stream
-	told   chan string       // URIs of resources that have changed
+	asked  map[string]chan<- jsonrpc.Message // requests to the client, by id
+	stream *running                          // for notifications
+	subs   map[string]func()                 // by URI, as the client names it: what ends a subscription
+	alone  *time.Timer                       // ends the subscriptions when there is no stream
+	told   chan string                       // URIs of resources that have changed
 	used   time.Time
 	ended  bool
 }
@@ -62,7 +64,11 @@ func (d *Door) open(v *mcp.Visit, id string) *session {
 	s := l.by[id]
 	if s == nil {
 		l.room()
-		s = &session{id: id, revision: string(content), level: "info", calls: map[string]*running{}, subs: map[string]func(){}, told: make(chan string, maxNotes)}
+		rev, _ := jsonedit.Unquote(jsonedit.Get(content, "v"))
+		s = &session{id: id, revision: rev, caps: jsonedit.Get(content, "c"), level: "info"}
+		s.calls, s.asked = map[string]*running{}, map[string]chan<- jsonrpc.Message{}
+		s.subs = map[string]func(){}
+		s.told = make(chan string, maxTold)
 		s.alone = time.AfterFunc(aloneTime, s.quiet)
 		s.alone.Stop()
 		l.by[id] = s
@@ -175,6 +181,9 @@ func (s *session) take(end context.CancelFunc) (done func()) {
 // aloneTime is how long subscriptions outlive the stream that told of them.
 const aloneTime = 5 * time.Minute
 
+// maxTold bounds the changes of resources that wait for a session's stream.
+const maxTold = 32
+
 // maxSubs bounds the subscriptions of a session, and of one listen.
 const maxSubs = 256
 
@@ -228,7 +237,8 @@ func (x *exchange) initialize(ctx context.Context, _ func(string, []byte)) answe
 	if !slices.Contains(revisions, rev) {
 		rev = revLegacy
 	}
-	id := x.d.o.Seal.Seal(scope("session", x.v), []byte(rev), x.d.o.Session)
+	content := append([]byte(`{"v":"`+rev+`","c":`), declared(jsonedit.Get(x.m.Params, "capabilities"))...)
+	id := x.d.o.Seal.Seal(scope("session", x.v), append(content, '}'), x.d.o.Session)
 	out := append([]byte(`{"protocolVersion":"`), rev...)
 	out = append(out, `","capabilities":`+capabilities+`,"serverInfo":`...)
 	return answer{result: append(append(out, x.d.info...), '}'), header: http.Header{"Mcp-Session-Id": {id}}}

@@ -172,6 +172,12 @@ func (x *exchange) pass(ctx context.Context, p *passing) answer {
 	if err != nil {
 		return x.failedCall(ctx, err)
 	}
+	if !x.modern && x.notes != nil {
+		var end *answer
+		if raw, end = x.input(ctx, p, r.Params, raw); end != nil {
+			return *end
+		}
+	}
 	return x.result(raw, p.about)
 }
 
@@ -188,6 +194,9 @@ func (x *exchange) request(ctx context.Context, notify func(string, []byte)) mcp
 		r.Capabilities = jsonedit.Get(x.meta, metaCapabilities)
 		r.LogLevel, _ = jsonedit.Unquote(jsonedit.Get(x.meta, metaLogLevel))
 	} else {
+		if x.notes != nil {
+			r.Capabilities = x.session.caps
+		}
 		x.session.mu.Lock()
 		r.LogLevel = x.session.level
 		x.session.mu.Unlock()

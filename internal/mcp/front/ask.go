@@ -1,0 +1,193 @@
+package front
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/jsonrpc"
+)
+
+// A server of the stateless era answers a request with what it wants to know first (input_required), and is asked again with the
+// answers. A client of the older era is asked for them on the stream of its request, as its own era has it, by the process that
+// the request runs in.
+
+// Bounds of what a server may ask for in one request.
+const (
+	maxRounds = 10
+	maxInputs = 32
+	askTime   = 10 * time.Minute // how long a client may take to answer
+)
+
+// askable are the requests that a server may have a client answer, and the capability that the client must have declared.
+var askable = map[string]string{
+	"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots",
+}
+
+// declared are the capabilities of a client of the older era as its session keeps them: those that servers ask for, and of
+// each what is not too long.
+func declared(caps []byte) []byte {
+	out := []byte{'{'}
+	for _, name := range []string{"elicitation", "sampling", "roots"} {
+		v := jsonedit.Get(caps, name)
+		if jsonedit.Kind(v) != '{' {
+			continue
+		}
+		if v = jsonedit.Compact(nil, v); len(v) > 256 {
+			v = []byte("{}")
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, '"'), name...), `":`...)
+		out = append(out, v...)
+	}
+	return append(out, '}')
+}
+
+var inputKeys = jsonedit.NewKeys("resultType", "inputRequests", "requestState")
+
+// input answers what a server asks for in raw, a result, until it has a result of another kind, or there is another end.
+func (x *exchange) input(ctx context.Context, p *passing, params, raw []byte) (result []byte, end *answer) {
+	for range maxRounds {
+		o, err := jsonedit.Scan(raw, inputKeys)
+		if err != nil {
+			return raw, nil
+		}
+		if kind, _ := jsonedit.Unquote(o.Value("resultType").Of(raw)); kind != "input_required" {
+			return raw, nil
+		}
+		answers, f := x.askAll(ctx, o.Value("inputRequests").Of(raw))
+		if f != nil {
+			return nil, &answer{failure: f}
+		}
+		po, err := jsonedit.Scan(params, callKeys)
+		if err != nil {
+			return nil, &answer{failure: odd("params: " + err.Error())} // unreachable: they have been read before
+		}
+		edits := po.Set(nil, params, "inputResponses", answers)
+		if state := o.Value("requestState").Of(raw); state != nil {
+			edits = po.Set(edits, params, "requestState", state)
+		} else {
+			edits = po.Delete(edits, params, "requestState")
+		}
+		r := x.request(ctx, p.notify)
+		r.Params = jsonedit.Apply(nil, params, edits)
+		if raw, err = p.view.Call(ctx, p.target, r); err != nil {
+			a := x.failedCall(ctx, err)
+			return nil, &a
+		}
+	}
+	a := failed(http.StatusOK, jsonrpc.CodeInternal, "the server asks for more and more input")
+	return nil, &a
+}
+
+// askAll asks the client for all that a server wants to know, one after the other, and returns the answers by the server's
+// keys.
+func (x *exchange) askAll(ctx context.Context, requests []byte) ([]byte, *failure) {
+	out := []byte{'{'}
+	n := 0
+	for key, r := range jsonedit.Members(requests) {
+		if n++; n > maxInputs {
+			return nil, refusal(http.StatusOK, jsonrpc.CodeInternal, "the server asks for too much at once")
+		}
+		method, _ := jsonedit.Unquote(jsonedit.Get(r, "method"))
+		params := jsonedit.Get(r, "params")
+		if f := x.mayAsk(method, params); f != nil {
+			return nil, f
+		}
+		result, f := x.ask(ctx, method, asOlder(params))
+		if f != nil {
+			return nil, f
+		}
+		if n > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, '"'), key...), `":`...)
+		out = append(out, result...)
+	}
+	return append(out, '}'), nil
+}
+
+// mayAsk refuses what the client has not declared, and addresses that are none of the web.
+func (x *exchange) mayAsk(method string, params []byte) *failure {
+	need := askable[method]
+	if need == "" || jsonedit.Kind(jsonedit.Get(x.session.caps, need)) != '{' {
+		return refusal(http.StatusOK, jsonrpc.CodeInternal, "the server asks for "+quote(method)+", which the client does not offer")
+	}
+	if mode, _ := jsonedit.Unquote(jsonedit.Get(params, "mode")); mode == "url" {
+		text, _ := jsonedit.Unquote(jsonedit.Get(params, "url"))
+		if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return refusal(http.StatusOK, jsonrpc.CodeInternal, "the server asks for a visit to what is no address of the web")
+		}
+	}
+	return nil
+}
+
+var elicitKeys = jsonedit.NewKeys("mode", "elicitationId")
+
+// asOlder gives an elicitation by URL the id that the older era wants.
+func asOlder(params []byte) []byte {
+	o, err := jsonedit.Scan(params, elicitKeys)
+	if err != nil {
+		return params
+	}
+	if mode, _ := jsonedit.Unquote(o.Value("mode").Of(params)); mode != "url" || o.Value("elicitationId").Found() {
+		return params
+	}
+	return jsonedit.Apply(nil, params, o.Set(nil, params, "elicitationId", jsonedit.AppendQuote(nil, rand.Text())))
+}
+
+// ask sends the client a request on the stream of its own and returns the result.
+func (x *exchange) ask(ctx context.Context, method string, params []byte) ([]byte, *failure) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	id := jsonedit.AppendQuote(nil, "fl-"+rand.Text())
+	answered, done := x.session.expect(id)
+	defer done()
+	select {
+	case x.notes <- jsonrpc.AppendRequest(nil, id, method, params):
+	case <-ctx.Done():
+		return nil, refusal(http.StatusOK, jsonrpc.CodeInternal, "the request was cancelled")
+	}
+	select {
+	case m := <-answered:
+		if m.Error != nil {
+			return nil, refusal(http.StatusOK, jsonrpc.CodeInternal, "the client did not answer "+method+": "+m.Error.Message)
+		}
+		return m.Result, nil
+	case <-x.r.Context().Done(): // it was asked on the connection that has gone
+	case <-ctx.Done():
+	}
+	return nil, refusal(http.StatusOK, jsonrpc.CodeInternal, "the client did not answer "+method)
+}
+
+// expect enters a request to the client.
+func (s *session) expect(id []byte) (answered <-chan jsonrpc.Message, done func()) {
+	ch := make(chan jsonrpc.Message, 1)
+	key := string(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[key] = ch
+	return ch, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.asked, key)
+	}
+}
+
+// answer takes in an answer of the client. One to what was not asked in this session is dropped.
+func (s *session) answer(m jsonrpc.Message) (known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch := s.asked[string(m.ID)]
+	if ch == nil {
+		return false
+	}
+	delete(s.asked, string(m.ID))
+	ch <- m
+	return true
+}
