@@ -63,6 +63,13 @@ func (chatDialect) user(text, image string) jsontext.Value {
 	}})
 }
 
+func (chatDialect) paper(text, pdf string) jsontext.Value {
+	return raw(map[string]any{"role": "user", "content": []any{
+		map[string]any{"type": "text", "text": text},
+		map[string]any{"type": "file", "file": map[string]any{"filename": "paper.pdf", "file_data": "data:application/pdf;base64," + pdf}},
+	}})
+}
+
 func (chatDialect) results(answers ...[2]string) []jsontext.Value {
 	var out []jsontext.Value
 	for _, a := range answers {

@@ -17,9 +17,10 @@ type dialect interface {
 	head(c *cell, h http.Header)
 	// body is the request, as JSON can be made of it.
 	body(c *cell) map[string]any
-	// user, results and word are what the client adds to a conversation: something said (with a PNG in base64), what came of
-	// calls of its own, by their ids, and whether a call may run.
+	// user, paper, results and word are what the client adds to a conversation: something said (with a PNG in base64, or a PDF),
+	// what came of calls of its own, by their ids, and whether a call may run.
 	user(text, image string) jsontext.Value
+	paper(text, pdf string) jsontext.Value
 	results(answers ...[2]string) []jsontext.Value
 	word(id string, yes bool) jsontext.Value
 	readPlain(t *testing.T, raw []byte, r *reply)

@@ -4,9 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -23,11 +30,13 @@ import (
 // patience bounds every wait; nothing is timed by it.
 const patience = 30 * time.Second
 
-// upstreams are the wires that the provider speaks. The name of a model begins with one of them.
-var upstreams = []string{"chat", "responses", "messages", "gemini", "cohere", "converse", "invoke"}
+// upstreams are the wires that the provider speaks; invoke and predict are messages in the envelopes of Amazon Bedrock and of
+// Vertex AI. The name of a model begins with one of them. Azure OpenAI speaks chat and responses, Gemini on Vertex AI speaks
+// gemini, each at addresses of its own: their drivers' tests have those.
+var upstreams = []string{"chat", "responses", "messages", "gemini", "cohere", "converse", "invoke", "predict"}
 
 // family begins the names of models where what they can do depends on it.
-var family = map[string]string{"gemini": "gemini-3-flash-", "converse": "us.anthropic.claude-sonnet-4-5-", "invoke": "us.anthropic.claude-sonnet-4-5-"}
+var family = map[string]string{"gemini": "gemini-3-flash-", "converse": "us.anthropic.claude-sonnet-4-5-", "invoke": "us.anthropic.claude-sonnet-4-5-", "predict": "claude-sonnet-4-5-"}
 
 // maxRounds is the gateway's limit of rounds.
 const maxRounds = 4
@@ -64,6 +73,7 @@ models:
   - {name: "cohere/*", provider: cohere, base_url: %[2]q, api_key: upstream-key}
   - {name: "converse/*", provider: bedrock, base_url: %[2]q, region: us-east-1}
   - {name: "invoke/*", provider: bedrock, wire: messages, base_url: %[2]q, region: us-east-1}
+  - {name: "predict/*", provider: vertex, wire: messages, base_url: %[2]q, region: us-east5, credentials: "${file:%[6]s}"}
 mcp_servers:
   %[3]s
 keys:
@@ -72,9 +82,36 @@ limits: {rounds: %[5]d}
 `, h.model.URL(), strings.TrimSuffix(h.model.URL(), "/v1"), gateway.Scripted("tools", mcptest.Spec{Tools: []mcptest.Tool{
 		{Name: "echo", Do: mcptest.Echo},
 		{Name: "fail", Do: mcptest.Fail, Text: "it broke"},
-	}}), gateway.Key, maxRounds))
+	}}), gateway.Key, maxRounds, account(t)))
 	h.url = g.URL
 	return h
+}
+
+// account is a file with the credentials of a service account of Google's, whose tokens are made here.
+func account(t *testing.T) string {
+	t.Helper()
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"access_token":"upstream-key","token_type":"Bearer","expires_in":3600}`)
+	}))
+	t.Cleanup(issuer.Close)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := value(t, map[string]string{
+		"type": "service_account", "project_id": "p-1", "client_email": "a@p.example", "token_uri": issuer.URL,
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	})
+	path := filepath.Join(t.TempDir(), "account.json")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // next plays the next step of the script that the request's model names.
@@ -194,6 +231,7 @@ func (c *cell) saw(n int) *providertest.Request {
 func (c *cell) says(text string)             { c.talk = append(c.talk, c.d.user(text, "")) }
 func (c *cell) answers(all ...[2]string)     { c.talk = append(c.talk, c.d.results(all...)...) }
 func (c *cell) shows(text, image string)     { c.talk = append(c.talk, c.d.user(text, image)) }
+func (c *cell) hands(text, pdf string)       { c.talk = append(c.talk, c.d.paper(text, pdf)) }
 func (c *cell) approves(id string, yes bool) { c.talk = append(c.talk, c.d.word(id, yes)) }
 
 // request is what the client sends now.

@@ -70,6 +70,9 @@ var table = []row{
 		"cohere": "the API does not take a response_format together with tools, and a request with both is refused by name",
 	}, lacking: formRefused},
 	{name: "image in", modes: both, run: imageIn},
+	{name: "PDF in", modes: both, run: pdfIn, lacks: map[string]string{
+		"cohere": "the API takes text and images and has no word for a document in a message, and a request with one is refused by name",
+	}, lacking: pdfRefused},
 	{name: "reasoning", modes: both, run: reasoning},
 	{name: "reasoning before the client's tools", modes: both, run: reasoningKept},
 	{name: "error before the first byte", modes: both, run: errorBefore},

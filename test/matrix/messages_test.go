@@ -65,6 +65,13 @@ func (messagesDialect) user(text, image string) jsontext.Value {
 	return raw(map[string]any{"role": "user", "content": blocks})
 }
 
+func (messagesDialect) paper(text, pdf string) jsontext.Value {
+	return raw(map[string]any{"role": "user", "content": []any{
+		map[string]any{"type": "text", "text": text},
+		map[string]any{"type": "document", "title": "paper.pdf", "source": map[string]any{"type": "base64", "media_type": "application/pdf", "data": pdf}},
+	}})
+}
+
 func (messagesDialect) results(answers ...[2]string) []jsontext.Value {
 	var blocks []any
 	for _, a := range answers {

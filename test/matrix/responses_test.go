@@ -58,6 +58,13 @@ func (responsesDialect) user(text, image string) jsontext.Value {
 	return raw(map[string]any{"type": "message", "role": "user", "content": parts})
 }
 
+func (responsesDialect) paper(text, pdf string) jsontext.Value {
+	return raw(map[string]any{"type": "message", "role": "user", "content": []any{
+		map[string]any{"type": "input_text", "text": text},
+		map[string]any{"type": "input_file", "filename": "paper.pdf", "file_data": "data:application/pdf;base64," + pdf},
+	}})
+}
+
 func (responsesDialect) results(answers ...[2]string) []jsontext.Value {
 	var out []jsontext.Value
 	for _, a := range answers {

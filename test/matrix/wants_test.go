@@ -52,6 +52,14 @@ func (c *cell) wantResults(n int, want ...string) {
 	}
 }
 
+// wantReasoning wants what the model thought in the nth request to it, and the proof that it was the model's own.
+func (c *cell) wantReasoning(n int, thought string) {
+	c.t.Helper()
+	if again := compact(string(c.saw(n).Raw)); !strings.Contains(again, thought) || !strings.Contains(again, seals[c.upstream]) {
+		c.t.Errorf("the model does not get its reasoning back, with %s: %s", seals[c.upstream], again)
+	}
+}
+
 // wantSomeOrder is wantResults for a turn whose calls the client may have put in another order: each has its answer by its id.
 func (c *cell) wantSomeOrder(n int, want ...string) {
 	c.t.Helper()
