@@ -1,4 +1,4 @@
-// Package openai reads the gateway's streams with OpenAI's own Go SDK.
+// Package openai reads the gateway's streams with OpenAI's own Go SDK, and holds the scripted model against it.
 package openai
 
 import (
