@@ -228,11 +228,9 @@ func (r *responsesRequest) checkReasoning() *refusal {
 		it := &r.items[i]
 		switch it.Type {
 		case "reasoning":
-			if last = it; !r.stores && it.sealed() == "" && (len(it.Content) == 0 || string(it.Content) == "[]") {
-				return refusef("input", "Item with id '%s' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input.", it.ID)
-			}
-			if s := it.sealed(); s != "" && s != sealOf(it.thought()) {
-				return refusef("input", "The encrypted content for item %s could not be verified.", it.ID)
+			last = it
+			if bad := r.checkSeal(it); bad != nil {
+				return bad
 			}
 		case "message":
 			if it.Role != "assistant" {
@@ -244,6 +242,17 @@ func (r *responsesRequest) checkReasoning() *refusal {
 				return refusef("input", "Item '%s' of type '%s' was provided without its required 'reasoning' item.", it.ID, it.Type)
 			}
 		}
+	}
+	return nil
+}
+
+// checkSeal wants a reasoning item whole: with its sealed content as it was, or with content of its own.
+func (r *responsesRequest) checkSeal(it *responsesItem) *refusal {
+	switch s := it.sealed(); {
+	case s == "" && !r.stores && (len(it.Content) == 0 || string(it.Content) == "[]"):
+		return refusef("input", "Item with id '%s' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input.", it.ID)
+	case s != "" && s != sealOf(it.thought()):
+		return refusef("input", "The encrypted content for item %s could not be verified.", it.ID)
 	}
 	return nil
 }
