@@ -45,6 +45,27 @@ type ToolChoice struct {
 	Name    string   // tool: the function, as offered
 	Label   string   // tool: the server's label, where one of ours is meant; Name is then the server's own name, or empty for any of its tools
 	Allowed []string // auto and required: the only ones that may be called, as offered; nil: all
+	// Servers are tools of ours that are allowed beside Allowed.
+	Servers []ServerTool
+}
+
+// ServerTool means tools of ours in the caller's own words.
+type ServerTool struct {
+	Label string // what the caller calls the server
+	Name  string // the server's own name of the tool, or the offered one; empty: any of its tools
+}
+
+// Means reports whether t is one of the tools that are meant.
+func (s ServerTool) Means(t *Tool) bool {
+	return t.Label == s.Label && (s.Name == "" || s.Name == t.Tool || s.Name == t.Name)
+}
+
+// Ours are the choice's tools of ours, in the caller's words.
+func (c *ToolChoice) Ours() []ServerTool {
+	if c.Mode == "tool" && c.Label != "" {
+		return []ServerTool{{c.Label, c.Name}}
+	}
+	return c.Servers
 }
 
 // Format is the form that an answer must have.

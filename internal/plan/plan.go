@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,13 +93,21 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 	if err := agent.Restore(ctx, p.Keeper, req.Principal, req); err != nil {
 		return nil, err
 	}
-	sel := p.selection(c)
-	sel.Entries, sel.Attached, sel.Own = entries, byKey, req.Tools
-	box, err := p.Servers.Open(ctx, sel)
+	box, err := p.open(ctx, c, req, entries, byKey)
 	if err != nil {
 		return nil, err
 	}
+	if err := chosen(req, box.Tools()); err != nil {
+		return nil, err
+	}
 	return &agent.Loop{Model: rounds(model), Tools: box, Errors: box.Errors(), Limits: p.Limits, Keeper: p.Keeper, Principal: req.Principal, Log: p.Log}, nil
+}
+
+// open lists the tools that a request is offered beside its own.
+func (p *Planner) open(ctx context.Context, c Caller, req *llm.Request, entries []llm.MCPEntry, byKey bool) (*mcp.Toolbox, error) {
+	sel := p.selection(c)
+	sel.Entries, sel.Attached, sel.Own = entries, byKey, req.Tools
+	return p.Servers.Open(ctx, sel)
 }
 
 // bind gives a request what is kept for its principal.
@@ -123,6 +132,9 @@ func (p *Planner) direct(ctx context.Context, d Decoder, t *Target, req *llm.Req
 		a := &req.Answers[0]
 		return fault.Invalidf(a.Param, "the approved call belongs to the MCP server %q: name it in tools again", a.Pending.Label)
 	}
+	if err := chosen(req, nil); err != nil {
+		return err
+	}
 	return agent.Restore(ctx, p.Keeper, req.Principal, req)
 }
 
@@ -138,6 +150,20 @@ func decode(ctx context.Context, d Decoder, t *Target, req *llm.Request) error {
 		return err
 	}
 	return t.sayable(req)
+}
+
+// chosen wants each tool of a server that a decoded tool choice names to be one of the offered. Where parameters have been
+// dropped, so may have been the server.
+func chosen(req *llm.Request, tools []llm.Tool) error {
+	if len(req.Dropped) > 0 {
+		return nil
+	}
+	for _, s := range req.Params.Choice.Ours() {
+		if !slices.ContainsFunc(tools, func(t llm.Tool) bool { return s.Means(&t) }) {
+			return fault.Invalidf("tool_choice", "tool_choice means no tool: the MCP server %q offers none of that name in this request", s.Label)
+		}
+	}
+	return nil
 }
 
 // sayable refuses what the target's wire has no word for, or leaves it out where the config says so.
@@ -199,12 +225,19 @@ func (p *Planner) Count(ctx context.Context, c Caller, d Decoder, op string, req
 	}
 	obs.From(ctx).Provider = target.Provider
 	req.Op = op
-	entries, _ := p.entries(c, req)
+	entries, byKey := p.entries(c, req)
 	if req.Raw.Wire == target.Wire && len(entries) == 0 {
 		req.Opaque, req.Stream = true, false
 		return model, nil
 	}
-	return nil, d.DecodeAll(ctx, req)
+	if err := d.DecodeAll(ctx, req); err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	box, err := p.open(ctx, c, req, entries, byKey)
+	if err == nil {
+		req.AddedTools = box.Tools()
+	}
+	return nil, err
 }
 
 // Target returns the target of a name, if the identity may use it.

@@ -3,24 +3,39 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
-// Chosen is the caller's tool choice with a server's tools by the names under which they are offered.
+// Chosen is the tool choice with a server's tools by the names under which they are offered. A choice that the loop has relaxed
+// demands nothing any more; which tools are allowed holds on.
 func Chosen(req *llm.Request) llm.ToolChoice {
 	c := req.Params.Choice
-	if c.Mode != "tool" || c.Label == "" {
+	relaxed := req.ToolChoice == llm.ChoiceAuto
+	one := c.Mode == "tool"
+	if relaxed && one {
+		return llm.ToolChoice{Mode: "auto"}
+	}
+	if relaxed && c.Mode == "required" {
+		c.Mode = "auto"
+	}
+	ours := c.Ours()
+	if len(ours) == 0 {
 		return c
 	}
-	var names []string
+	names := c.Allowed
 	for i := range req.AddedTools {
-		if t := &req.AddedTools[i]; t.Label == c.Label && (c.Name == "" || c.Name == t.Tool || c.Name == t.Name) {
-			names = append(names, t.Name)
+		t := &req.AddedTools[i]
+		if slices.ContainsFunc(ours, func(s llm.ServerTool) bool { return s.Means(t) }) {
+			names = append(slices.Clip(names), t.Name)
 		}
 	}
-	if len(names) == 1 {
+	switch {
+	case !one:
+		return llm.ToolChoice{Mode: c.Mode, Allowed: names}
+	case len(names) == 1:
 		return llm.ToolChoice{Mode: "tool", Name: names[0]}
 	}
 	return llm.ToolChoice{Mode: "required", Allowed: names}

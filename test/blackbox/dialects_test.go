@@ -196,6 +196,40 @@ func TestLimitOfResponses(t *testing.T) {
 	}
 }
 
+// TestToolChoiceOfResponses: tools of servers are chosen by their labels, whatever wire the model speaks. What is allowed holds in
+// all rounds, that something must be called in the first one.
+func TestToolChoiceOfResponses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ model, choice, first, second string }{
+		{"m", `{"type":"mcp","server_label":"s","name":"echo"}`, `{"type":"function","function":{"name":"s-echo"}}`, ``},
+		{"m", `{"type":"mcp","server_label":"s"}`, `{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"s-echo"}},{"type":"function","function":{"name":"s-hang"}}]}}`, ``},
+		{"m", `{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"s","name":"echo"}]}`, `{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"s-echo"}}]}}`, `{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"s-echo"}}]}}`},
+		{"m", `{"type":"allowed_tools","mode":"required","tools":[{"type":"mcp","server_label":"s","name":"echo"}]}`, `{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"s-echo"}}]}}`, `{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"s-echo"}}]}}`},
+		{"r", `{"type":"allowed_tools","mode":"required","tools":[{"type":"mcp","server_label":"s","name":"echo"}]}`, `{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"s-echo"}]}`, `{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"s-echo"}]}`},
+	} {
+		t.Run(c.model+" "+c.choice, func(t *testing.T) {
+			t.Parallel()
+			tr := house(t, threeWires+oneTool, providertest.Call("call_1", "s-echo", "{}"), providertest.Text("Done."))
+			body := strings.Replace(response(entryOf("never")+`,"tool_choice":`+c.choice, userItem), `"model":"m"`, `"model":"`+c.model+`"`, 1)
+			if a := tr.responses(body).fine(); len(a.items("mcp_call")) != 1 || !strings.Contains(a.text, "Done.") {
+				t.Fatalf("the answer is %s", a.text)
+			}
+			if first, second := tr.model.Request(1).ToolChoice, tr.model.Request(2).ToolChoice; first != c.first || second != c.second {
+				t.Errorf("the model was asked with the choices\n%s\n%s", first, second)
+			}
+			for _, none := range []string{`{"type":"mcp","server_label":"other"}`, `{"type":"mcp","server_label":"s","name":"other"}`, `{"type":"allowed_tools","mode":"auto","tools":[{"type":"mcp","server_label":"other"}]}`} {
+				a := tr.responses(strings.Replace(body, c.choice, none, 1))
+				if a.status != http.StatusBadRequest || !strings.HasPrefix(a.get("error.param"), "tool_choice") {
+					t.Errorf("%s: %d %s", none, a.status, a.text)
+				}
+			}
+			if n := len(tr.model.Requests()); n != 2 {
+				t.Errorf("the model was asked %d times", n)
+			}
+		})
+	}
+}
+
 // TestErrorsOfResponses (R4, R5): a model that fails at once is an HTTP error; one that fails in a later round ends the stream
 // in one error, told in both forms, and response.failed.
 func TestErrorsOfResponses(t *testing.T) {
@@ -403,6 +437,12 @@ func TestCountTokens(t *testing.T) {
 	var n int
 	if _, err := fmt.Sscan(a.get("input_tokens"), &n); err != nil || n < 20 || n > 500 {
 		t.Errorf("the size is %s", a.text)
+	}
+	with := tr.call(http.MethodPost, "/v1/messages/count_tokens", `{"model":"m","messages":[{"role":"user","content":"x"}],`+entryOf("never")+`}`, "Anthropic-Version: 2023-06-01").fine()
+	without := tr.call(http.MethodPost, "/v1/messages/count_tokens", `{"model":"m","messages":[{"role":"user","content":"x"}]}`, "Anthropic-Version: 2023-06-01").fine()
+	var more, less int
+	if _, err := fmt.Sscan(with.get("input_tokens")+" "+without.get("input_tokens"), &more, &less); err != nil || more <= less {
+		t.Errorf("the tools of servers count for nothing: %s, and without them %s", with.text, without.text)
 	}
 	if len(tr.model.Requests()) != 0 {
 		t.Error("the model was asked")

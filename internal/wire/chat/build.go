@@ -46,7 +46,7 @@ func (u *Upstream) buildChoice(body []byte, req *llm.Request, none bool) []byte 
 	switch {
 	case none:
 		body = append(body, `,"tool_choice":"none"`...)
-	case req.ToolChoice == llm.ChoiceAsIs:
+	default:
 		body = u.asked(body, req)
 	}
 	if req.Params.OneByOne {
@@ -55,7 +55,7 @@ func (u *Upstream) buildChoice(body []byte, req *llm.Request, none bool) []byte 
 	return body
 }
 
-// asked appends the caller's own tool choice. Auto is what providers do unasked.
+// asked appends the caller's own tool choice, or what the loop has left of it. Auto is what providers do unasked.
 func (u *Upstream) asked(body []byte, req *llm.Request) []byte {
 	c := wire.Chosen(req)
 	switch {

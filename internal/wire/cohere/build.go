@@ -69,8 +69,6 @@ func (b *builder) choose() {
 	case llm.ChoiceNone:
 		b.choice = "NONE"
 		return
-	case llm.ChoiceAuto:
-		return
 	default:
 	}
 	c := wire.Chosen(b.req)

@@ -129,6 +129,7 @@ func TestToolChoice(t *testing.T) {
 		{"none", llm.ToolChoice{Mode: "none"}, false, llm.ChoiceAsIs, `"tools":[` + all + `],"tool_choice":"NONE"}`},
 		{"the loop's none", llm.ToolChoice{Mode: "required"}, true, llm.ChoiceNone, `"tools":[` + all + `],"tool_choice":"NONE"}`},
 		{"the loop's auto", llm.ToolChoice{Mode: "tool", Name: "now"}, true, llm.ChoiceAuto, `"tools":[` + all + `]}`},
+		{"the loop's auto among some", llm.ToolChoice{Mode: "required", Allowed: []string{"now", "bare"}}, true, llm.ChoiceAuto, `"tools":[` + now + "," + bare + `]}`},
 		{"required", llm.ToolChoice{Mode: "required"}, true, llm.ChoiceAsIs, `"tools":[` + all + `],"tool_choice":"REQUIRED"}`},
 		{"forced", llm.ToolChoice{}, true, llm.ChoiceAsIs, `"tools":[` + all + `],"tool_choice":"REQUIRED"}`},
 		{"one by its name", llm.ToolChoice{Mode: "tool", Name: "now"}, true, llm.ChoiceAsIs, `"tools":[` + now + `],"tool_choice":"REQUIRED"}`},

@@ -112,7 +112,7 @@ func offered(req *llm.Request, c *llm.ToolChoice) []llm.Tool {
 		return nil
 	}
 	all := slices.Concat(req.AddedTools, req.Tools)
-	if !own || c.Allowed == nil || c.Mode == "tool" {
+	if c.Allowed == nil || c.Mode == "tool" {
 		return all
 	}
 	return slices.DeleteFunc(all, func(t llm.Tool) bool { return !slices.Contains(c.Allowed, t.Name) })

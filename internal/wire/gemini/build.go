@@ -92,7 +92,7 @@ func (b *builder) system(ms []llm.Message) {
 // only those that it allows are offered; where it demands a call, the names go with the choice.
 func offered(req *llm.Request, c *llm.ToolChoice) []llm.Tool {
 	all := slices.Concat(req.AddedTools, req.Tools)
-	if req.ToolChoice != llm.ChoiceAsIs || c.Allowed == nil || c.Mode == "none" || c.Mode == "tool" || c.Mode == "required" {
+	if req.ToolChoice == llm.ChoiceNone || c.Allowed == nil || c.Mode == "none" || c.Mode == "tool" || c.Mode == "required" {
 		return all
 	}
 	return slices.DeleteFunc(all, func(t llm.Tool) bool { return !slices.Contains(c.Allowed, t.Name) })

@@ -144,7 +144,7 @@ func (b *builder) system(ms []llm.Message) {
 // offered are the tools that the model may call: ours first, and of all only those that the choice allows.
 func offered(req *llm.Request, c *llm.ToolChoice) []llm.Tool {
 	all := slices.Concat(req.AddedTools, req.Tools)
-	if req.ToolChoice != llm.ChoiceAsIs || c.Allowed == nil || c.Mode == "none" || c.Mode == "tool" {
+	if req.ToolChoice == llm.ChoiceNone || c.Allowed == nil || c.Mode == "none" || c.Mode == "tool" {
 		return all
 	}
 	return slices.DeleteFunc(all, func(t llm.Tool) bool { return !slices.Contains(c.Allowed, t.Name) })

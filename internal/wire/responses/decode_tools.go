@@ -118,17 +118,21 @@ func offeredName(choice []byte, own []ownTool, param string) (string, error) {
 }
 
 func readMCPChoice(choice []byte, p *llm.Params) error {
-	label, _ := jsonedit.Unquote(jsonedit.Get(choice, "server_label"))
-	if label == "" {
-		return fault.Invalidf("tool_choice.server_label", "tool_choice.server_label must be the label of an MCP tool")
-	}
-	name, err := optional(jsonedit.Get(choice, "name"), "tool_choice.name")
+	label, name, err := readServerTool(choice, "tool_choice")
 	p.Choice = llm.ToolChoice{Mode: "tool", Label: label, Name: name}
 	return err
 }
 
-// readAllowed reads the form that allows some of the tools. Only functions can be named on another wire: which names the
-// tools of a server will have there is not known yet.
+// readServerTool reads which tools of a server a choice means: one, or with no name all of them.
+func readServerTool(choice []byte, param string) (label, name string, err error) {
+	if label, _ = jsonedit.Unquote(jsonedit.Get(choice, "server_label")); label == "" {
+		return "", "", fault.Invalidf(param+".server_label", "%s.server_label must be the label of an MCP tool", param)
+	}
+	name, err = optional(jsonedit.Get(choice, "name"), param+".name")
+	return label, name, err
+}
+
+// readAllowed reads the form that allows some of the tools.
 func readAllowed(choice []byte, own []ownTool, p *llm.Params) error {
 	mode, _ := jsonedit.Unquote(jsonedit.Get(choice, "mode"))
 	if mode != "auto" && mode != "required" {
@@ -144,6 +148,14 @@ func readAllowed(choice []byte, own []ownTool, p *llm.Params) error {
 		i++
 		param := at("tool_choice.tools", i)
 		kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type"))
+		if kind == "mcp" {
+			label, tool, err := readServerTool(t, param)
+			if err != nil {
+				return err
+			}
+			p.Choice.Servers = append(p.Choice.Servers, llm.ServerTool{Label: label, Name: tool})
+			continue
+		}
 		if kind != "function" && kind != "custom" {
 			p.Left = append(p.Left, param+" ("+kind+")")
 			continue

@@ -58,7 +58,7 @@
 // # What crosses to other wires
 //
 // Members that change the answer and that no other wire has a word for are named in llm.Params.Left: prompt, tools that a
-// provider runs, allowed_tools with tools of servers (their names are not known yet), and whatever is not known here. Left out
+// provider runs, and whatever is not known here. Left out
 // without a word are those that only advise: metadata, client_metadata, include, truncation, context_management,
 // prompt_cache_retention, prompt_cache_options, stream_options, reasoning.summary, and the encrypted content of reasoning. So
 // is the tool web_search, which agents such as codex send unasked: without it the model answers from what it knows. The functions
