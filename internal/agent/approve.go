@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
@@ -40,17 +42,9 @@ func (r *run) answer(ctx context.Context, yield func(llm.Event, error) bool) boo
 	if len(r.req.Answers) == 0 {
 		return true
 	}
-	for i := range r.req.Answers {
-		a := &r.req.Answers[i]
-		ok, err := r.req.Approvals.Claim(ctx, a.Pending.ID)
-		if err != nil {
-			yield(llm.Event{}, &fault.Error{Kind: fault.Unavailable, Op: "agent.answer", Code: "store_unavailable", Message: "the store of approvals cannot be reached; nothing was run", Err: err})
-			return false
-		}
-		if !ok {
-			yield(llm.Event{}, fault.Invalidf(a.Param, "the approval request %q does not exist, has expired or was answered before", a.Pending.ID))
-			return false
-		}
+	if err := r.claim(ctx); err != nil {
+		yield(llm.Event{}, err)
+		return false
 	}
 	turn := llm.Message{Role: llm.Assistant, Wire: r.req.Answers[0].Pending.Wire}
 	var run []llm.Call
@@ -72,6 +66,23 @@ func (r *run) answer(ctx context.Context, yield func(llm.Event, error) bool) boo
 	r.added = append(r.added, turn)
 	r.addResults(r.inOrder(turn.Calls, ran))
 	return true
+}
+
+// claim uses the questions up, in the order of their ids: of two requests with the same answers, one gets all of them.
+func (r *run) claim(ctx context.Context) error {
+	sorted := slices.Clone(r.req.Answers)
+	slices.SortFunc(sorted, func(a, b llm.Answer) int { return strings.Compare(a.Pending.ID, b.Pending.ID) })
+	for i := range sorted {
+		a := &sorted[i]
+		ok, err := r.req.Approvals.Claim(ctx, a.Pending.ID)
+		if err != nil {
+			return &fault.Error{Kind: fault.Unavailable, Op: "agent.answer", Code: "store_unavailable", Message: "the store of approvals cannot be reached; nothing was run", Err: err}
+		}
+		if !ok {
+			return fault.Invalidf(a.Param, "the approval request %q does not exist, has expired or was answered before", a.Pending.ID)
+		}
+	}
+	return nil
 }
 
 // named is the call as this request offers its tool.

@@ -117,6 +117,52 @@ func TestAnAnswerIsGoodForOnce(t *testing.T) {
 	}
 }
 
+// TestAnAllowedCallCountsAgainstTheLimit: max_tool_calls: 0 lets nothing run, not even what the client has allowed before.
+func TestAnAllowedCallCountsAgainstTheLimit(t *testing.T) {
+	for limit, ran := range []int64{0, 1} {
+		req, b, kept := asking()
+		req.Params.MaxCalls = limit
+		req.Answers = answers(t, kept, true, true)
+		got := transcript(newLoop(llmtest.New(llmtest.Text("done")), b).Generate(t.Context(), req))
+		if b.calls.Load() != ran || !strings.Contains(got, "the limit of "+string(rune('0'+limit))+" tool calls") || !strings.Contains(got, "end stop") {
+			t.Errorf("limit %d: %d calls ran:\n%s", limit, b.calls.Load(), got)
+		}
+	}
+}
+
+// TestAnswersGoTogether: of requests with the same answers in whatever order one has all of them run, and the others none.
+func TestAnswersGoTogether(t *testing.T) {
+	req, b, kept := asking()
+	req.Answers = answers(t, kept, true, true)
+	other := *req
+	other.Answers = []llm.Answer{req.Answers[1], req.Answers[0]}
+	req.Approvals = interrupted{kept, func() {
+		if got := transcript(newLoop(llmtest.New(llmtest.Text("done")), b).Generate(t.Context(), &other)); !strings.Contains(got, "answered before") {
+			t.Errorf("the second request:\n%s", got)
+		}
+	}}
+	if got := transcript(newLoop(llmtest.New(llmtest.Text("done")), b).Generate(t.Context(), req)); !strings.Contains(got, "end stop") {
+		t.Errorf("the first request:\n%s", got)
+	}
+	if b.calls.Load() != 2 {
+		t.Errorf("%d calls ran", b.calls.Load())
+	}
+}
+
+// interrupted are approvals where something else happens after each claim.
+type interrupted struct {
+	llm.Approvals
+	then func()
+}
+
+func (i interrupted) Claim(ctx context.Context, id string) (bool, error) {
+	ok, err := i.Approvals.Claim(ctx, id)
+	if id == "mcpr_a" {
+		i.then()
+	}
+	return ok, err
+}
+
 func TestAnApprovedToolThatIsGone(t *testing.T) {
 	req, b, kept := asking()
 	req.Answers = answers(t, kept, true)

@@ -49,7 +49,7 @@ func (r *run) run(ctx context.Context, calls []llm.Call, yield func(llm.Event, e
 // at a time run in the caller's goroutine, when they are waited for.
 func (r *run) start(ctx context.Context, wg *sync.WaitGroup, calls []llm.Call, results []llm.Result) (wait func(i int)) {
 	allowed := len(calls)
-	if r.maxCalls > 0 {
+	if r.limited {
 		allowed = min(allowed, max(0, r.maxCalls-r.calls))
 	}
 	for i := allowed; i < len(calls); i++ {

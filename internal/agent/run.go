@@ -30,16 +30,17 @@ type run struct {
 	round    int // of the model, from 1
 	calls    int
 	maxCalls int
+	limited  bool // maxCalls holds
 	ran      bool // a tool has run
 	last     bool // a limit is reached: this round answers
 	deadline time.Time
 }
 
 func (l *Loop) begin(req *llm.Request) *run {
-	r := &run{loop: l, offered: l.Tools.Tools(), maxCalls: l.Limits.Calls}
+	r := &run{loop: l, offered: l.Tools.Tools(), maxCalls: l.Limits.Calls, limited: l.Limits.Calls > 0}
 	r.names = make(map[string]owner, len(r.offered)+len(req.Tools))
-	if n := req.Params.MaxCalls; n >= 0 && (r.maxCalls == 0 || n < r.maxCalls) {
-		r.maxCalls = n
+	if n := req.Params.MaxCalls; n >= 0 && (!r.limited || n < r.maxCalls) {
+		r.maxCalls, r.limited = n, true
 		r.last = n == 0
 	}
 	if l.Limits.Wall > 0 {
@@ -92,7 +93,7 @@ func (r *run) spent(round int, now time.Time) bool {
 	switch {
 	case l.Rounds > 0 && round > l.Rounds:
 		reason = fmt.Sprintf("%d tool rounds", l.Rounds)
-	case r.maxCalls > 0 && r.calls >= r.maxCalls:
+	case r.limited && r.calls >= r.maxCalls:
 		reason = fmt.Sprintf("%d tool calls", r.maxCalls)
 	case !r.deadline.IsZero() && now.After(r.deadline):
 		reason = fmt.Sprintf("%v of wall time", l.Wall)
