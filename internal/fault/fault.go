@@ -22,6 +22,7 @@ const (
 	TooLarge                     // 413
 	Media                        // 415
 	Dependency                   // 424: servers that the request needs
+	Credentials                  // 424: what the gateway itself has to show to a provider; the same request fails again until that is put right
 	Refused                      // the provider answered with an error: its status
 	Upstream                     // 502: cannot connect, broken reply
 	Timeout                      // 504: one of the timeouts towards the provider
@@ -31,7 +32,7 @@ const (
 
 var statuses = map[Kind]int{
 	Internal: 500, Invalid: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, MethodNotAllowed: 405, TooLarge: 413, Media: 415,
-	Dependency: 424, Upstream: 502, Timeout: 504, Unavailable: 503, Canceled: 499,
+	Dependency: 424, Credentials: 424, Upstream: 502, Timeout: 504, Unavailable: 503, Canceled: 499,
 }
 
 // Error is the one error type that crosses packages.

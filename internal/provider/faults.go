@@ -18,6 +18,10 @@ const (
 	codeTimeout  = "upstream_timeout"
 )
 
+// CodeCredentials is the code of errors that say that the gateway's own credentials for a provider are not there, do not hold, or
+// cannot be asked for now.
+const CodeCredentials = "upstream_credentials"
+
 // fault is an error that names the provider. what goes on after its name.
 func (c *Client) fault(kind fault.Kind, code, what string, cause error) *fault.Error {
 	return c.own(&fault.Error{Kind: kind, Op: op, Code: code, Message: "provider " + c.name + " " + what, Err: cause})
@@ -96,7 +100,10 @@ func (c *Client) unsigned(ctx context.Context, w *watchdog, err error) *fault.Er
 	if f := c.ended(ctx, w); f != nil {
 		return f
 	}
-	return c.failure(err, "cannot be asked: the gateway has no credentials for it that hold")
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return c.own(f)
+	}
+	return c.fault(fault.Credentials, CodeCredentials, "cannot be asked: the gateway has no credentials for it that hold", err)
 }
 
 // isOp reports whether err came from a connection, or from making one.

@@ -84,7 +84,7 @@ func TestNoCredentials(t *testing.T) {
 		kind  fault.Kind
 		words string
 	}{
-		{errors.New("sk-very-secret is not taken"), fault.Upstream, "provider acme cannot be asked: the gateway has no credentials"},
+		{errors.New("sk-very-secret is not taken"), fault.Credentials, "provider acme cannot be asked: the gateway has no credentials"},
 		{&fault.Error{Kind: fault.Unavailable, Message: "log in again"}, fault.Unavailable, "log in again"},
 	} {
 		for _, err := range client(t, rt, sign(c.err)).Generate(t.Context(), &llm.Request{Model: "m"}) {

@@ -39,7 +39,7 @@ var (
 	mistaken = verdict{}
 	strange  = verdict{away: true}                                          // it does not know what is asked for
 	closedTo = verdict{cause: Outage, away: true}                           // it may not be asked for this
-	locked   = verdict{cause: Outage, away: true, blame: true}              // it does not take our key
+	locked   = verdict{cause: Outage, away: true, blame: true}              // it does not take our key, or we have none
 	down     = verdict{cause: Outage, away: true, again: true, blame: true} // it fails
 	limited  = verdict{cause: RateLimit, away: true, again: true}           // it has enough for now
 	unpaid   = verdict{cause: RateLimit, away: true}                        // the credit is used up
@@ -56,6 +56,8 @@ func judge(ctx context.Context, err error) verdict {
 	switch f.Kind {
 	case fault.Refused:
 		return refused(f)
+	case fault.Credentials:
+		return locked
 	case fault.Upstream, fault.Timeout, fault.Unavailable:
 		return down
 	default:

@@ -17,6 +17,7 @@ import (
 func TestADeadDeploymentIsLeft(t *testing.T) {
 	for name, err := range map[string]error{
 		"no connection": dead, "5xx": refused(500, "", ""), "timeout": &fault.Error{Kind: fault.Timeout}, "key revoked": refused(401, "invalid_api_key", ""),
+		"no credentials": &fault.Error{Kind: fault.Credentials, Code: "upstream_credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

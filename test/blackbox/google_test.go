@@ -165,7 +165,9 @@ models:
 		}
 	}
 	refuse.Store(true)
-	tr.want(http.StatusBadGateway, strings.Replace(chat(""), `"m"`, `"broken"`, 1), "provider vertex cannot be asked", "no access token (invalid_grant)", "check the model's credentials")
+	tr.want(http.StatusFailedDependency, strings.Replace(chat(""), `"m"`, `"broken"`, 1), `"code":"upstream_credentials"`, "provider vertex cannot be asked", "no access token (invalid_grant)", "check the model's credentials")
+	tr.messages(`{"model":"broken","max_tokens":9,"messages":[{"role":"user","content":"Go."}]}`).refusedAs(http.StatusFailedDependency, "api_error", "provider vertex", "check the model's credentials")
+	tr.responses(`{"model":"broken","input":"Go."}`).refused(http.StatusFailedDependency, "upstream_credentials", "")
 	if log := tr.gateway.Log(); strings.Contains(log, "PRIVATE KEY") {
 		t.Error("the log shows the credentials")
 	}

@@ -153,22 +153,30 @@ const maxToken = 1 << 20
 func (s *source) token(ctx context.Context) (token, error) {
 	r, err := s.ask(ctx)
 	if err != nil {
-		return token{}, s.fault("it cannot be asked for", err)
+		return token{}, s.fault(fault.Credentials, "it cannot be asked for", err)
 	}
 	resp, err := s.transport.RoundTrip(r)
 	if err != nil {
-		return token{}, s.fault("Microsoft Entra ID cannot be reached", err)
+		kind := fault.Upstream
+		if s.secret == "" && s.file == "" { // the service of a machine is not there: it has no identity
+			kind = fault.Credentials
+		}
+		return token{}, s.fault(kind, "Microsoft Entra ID cannot be reached", err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxToken))
 	if err != nil {
-		return token{}, s.fault("Microsoft Entra ID broke off its answer", err)
+		return token{}, s.fault(fault.Upstream, "Microsoft Entra ID broke off its answer", err)
 	}
 	got := token{text: word(body, "access_token"), ends: seconds(body, "expires_in")}
 	if resp.StatusCode == http.StatusOK && got.text != "" && got.ends > 0 {
 		return got, nil
 	}
-	return token{}, s.fault(s.refused(resp.StatusCode, body), nil)
+	kind := fault.Credentials
+	if resp.StatusCode >= http.StatusInternalServerError || resp.StatusCode == http.StatusTooManyRequests { // it is not them
+		kind = fault.Upstream
+	}
+	return token{}, s.fault(kind, s.refused(resp.StatusCode, body), nil)
 }
 
 // refused says why there is no token: the first line of Entra ID's words, which begin with a code such as AADSTS7000215 that its
@@ -189,7 +197,7 @@ func (s *source) refused(status int, body []byte) string {
 	return "Microsoft Entra ID says: " + why
 }
 
-func (s *source) fault(why string, cause error) *fault.Error {
+func (s *source) fault(kind fault.Kind, why string, cause error) *fault.Error {
 	hint := "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
 	switch {
 	case s.secret != "":
@@ -199,7 +207,7 @@ func (s *source) fault(why string, cause error) *fault.Error {
 		hint = "the identity of the machine and AZURE_CLIENT_ID"
 	}
 	return &fault.Error{
-		Kind: fault.Upstream, Op: "azure.token", Code: "upstream_credentials", Err: cause,
+		Kind: kind, Op: "azure.token", Code: provider.CodeCredentials, Err: cause,
 		Message: "provider " + name + " cannot be asked: there is no token for " + s.kind + ", " + why + "; look at " + hint + ", or set api_key",
 	}
 }

@@ -216,23 +216,24 @@ func TestNoTokens(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer func(int) (int, string)
+		kind   fault.Kind
 		says   []string
 	}{
 		{"wrong secret", func(int) (int, string) {
 			return 401, `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided: a-secret-of-ours.\r\nTrace ID: 1\r\nTimestamp: x"}`
-		}, []string{"AADSTS7000215: Invalid client secret provided: ***.", "AZURE_CLIENT_SECRET", "provider azure"}},
+		}, fault.Credentials, []string{"AADSTS7000215: Invalid client secret provided: ***.", "AZURE_CLIENT_SECRET", "provider azure"}},
 		{"expired secret", func(int) (int, string) {
 			return 401, `{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys are expired."}`
-		}, []string{"AADSTS7000222", "expired"}},
-		{"only a word", func(int) (int, string) { return 400, `{"error":"invalid_request"}` }, []string{"invalid_request"}},
-		{"a page", func(int) (int, string) { return 502, `<html>10.0.0.7</html>` }, []string{"status 502"}},
-		{"no time", func(int) (int, string) { return 200, `{"access_token":"t"}` }, []string{"status 200"}},
+		}, fault.Credentials, []string{"AADSTS7000222", "expired"}},
+		{"only a word", func(int) (int, string) { return 400, `{"error":"invalid_request"}` }, fault.Credentials, []string{"invalid_request"}},
+		{"a page", func(int) (int, string) { return 502, `<html>10.0.0.7</html>` }, fault.Upstream, []string{"status 502"}},
+		{"no time", func(int) (int, string) { return 200, `{"access_token":"t"}` }, fault.Credentials, []string{"status 200"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			client(t)
 			az := &cloud{answer: c.answer}
 			got := ask(t, at(t, az, resource), asking("ours"))
-			if got.err == nil || got.err.Kind != fault.Upstream || got.err.Code != "upstream_credentials" || got.err.Provider != "azure" || len(az.used) > 0 {
+			if got.err == nil || got.err.Kind != c.kind || got.err.Code != "upstream_credentials" || got.err.Provider != "azure" || len(az.used) > 0 {
 				t.Fatalf("%+v", got.err)
 			}
 			for _, want := range c.says {

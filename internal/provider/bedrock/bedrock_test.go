@@ -246,7 +246,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown key", "AKIDOTHER", "x", providertest.BedrockRegion, fault.Refused, 403, "UnrecognizedClientException", "credentials are wrong"},
 		{"wrong secret", providertest.AccessKey, "x", providertest.BedrockRegion, fault.Refused, 403, "InvalidSignatureException", "check AWS_SECRET_ACCESS_KEY"},
 		{"wrong region", providertest.AccessKey, providertest.SecretKey, "eu-west-1", fault.Refused, 403, "InvalidSignatureException", "region is not that of the base_url"},
-		{"none", "", "", providertest.BedrockRegion, fault.Unavailable, 503, "no_credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the model an api_key"},
+		{"none", "", "", providertest.BedrockRegion, fault.Credentials, 424, "upstream_credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the model an api_key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			alone(t, "AWS_ACCESS_KEY_ID", c.access, "AWS_SECRET_ACCESS_KEY", c.secret)

@@ -11,6 +11,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/fairlead/fairlead/internal/fault"
+	"github.com/fairlead/fairlead/internal/provider"
 )
 
 // service is what requests to bedrock-runtime are signed for.
@@ -46,7 +47,7 @@ func (s *signer) sign(r *http.Request, body []byte) error {
 	c, err := s.credentials.Retrieve(r.Context())
 	if err != nil {
 		return &fault.Error{
-			Kind: fault.Unavailable, Code: "no_credentials", Err: err,
+			Kind: fault.Credentials, Code: provider.CodeCredentials, Err: err,
 			Message: "provider bedrock cannot be asked: the gateway finds no AWS credentials that hold; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the model an api_key",
 		}
 	}

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
+	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/secret"
 )
 
@@ -28,7 +30,7 @@ const (
 // get it; a request that leaves does not end the attempt, which others may wait for.
 type tokens struct {
 	credentials secret.String // empty: the application default ones
-	client      *http.Client
+	transport   http.RoundTripper
 
 	mu      sync.Mutex
 	now     *token
@@ -56,10 +58,12 @@ type attempt struct {
 	done chan struct{}
 	got  *token // once it is done
 	err  error
+
+	unreached bool // there was no answer: what Google's libraries make of that does not say so
 }
 
 func newTokens(credentials secret.String, transport http.RoundTripper) *tokens {
-	return &tokens{credentials: credentials, client: &http.Client{Transport: transport, Timeout: patience}}
+	return &tokens{credentials: credentials, transport: transport}
 }
 
 // sign puts a token into the headers of a request.
@@ -94,7 +98,7 @@ func (t *tokens) get(ctx context.Context) (*token, error) {
 	case <-a.done:
 	}
 	if a.err != nil {
-		return nil, refused(a.err)
+		return nil, refused(a.err, a.unreached)
 	}
 	return a.got, nil
 }
@@ -114,20 +118,44 @@ func (t *tokens) try(a *attempt) {
 	}()
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	defer stop()
-	a.got, a.err = t.fetch(context.WithValue(ctx, oauth2.HTTPClient, t.client))
+	way := line{RoundTripper: t.transport}
+	a.got, a.err = t.fetch(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: &way, Timeout: patience}))
+	a.unreached = way.dead.Load()
+}
+
+// line notes that a request has got no answer.
+type line struct {
+	http.RoundTripper
+
+	dead atomic.Bool
+}
+
+// RoundTrip sends a request.
+func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := l.RoundTripper.RoundTrip(r)
+	if err != nil {
+		l.dead.Store(true)
+	}
+	return resp, err
 }
 
 // refused is the error of a request for which there is no token. It shows nothing of the credentials.
-func refused(err error) error {
-	why := ""
+func refused(err error, unreached bool) error {
+	why, kind := "", fault.Credentials
+	if unreached { // nobody has said that they do not hold
+		kind = fault.Upstream
+	}
 	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		if e.Response != nil && (e.Response.StatusCode >= http.StatusInternalServerError || e.Response.StatusCode == http.StatusTooManyRequests) {
+			kind = fault.Upstream
+		}
 		code, _ := jsonedit.Unquote(jsonedit.Get(e.Body, "error"))
 		if code = cmp.Or(e.ErrorCode, code); word(code) {
 			why = " (" + code + ")"
 		}
 	}
 	return &fault.Error{
-		Kind: fault.Upstream, Op: "vertex.token", Code: "upstream_error", Err: err,
+		Kind: kind, Op: "vertex.token", Code: provider.CodeCredentials, Err: err,
 		Message: "provider " + name + " cannot be asked: the gateway's Google credentials give no access token" + why +
 			"; check the model's credentials, GOOGLE_APPLICATION_CREDENTIALS or what gcloud auth application-default login has left",
 	}

@@ -98,17 +98,25 @@ func TestNoToken(t *testing.T) {
 		name        string
 		credentials secret.String
 		answer      *http.Response
+		kind        fault.Kind
 		says        string
 	}{
-		{"refused", good, answer(400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`), "no access token (invalid_grant); check the model's credentials"},
-		{"strange word", good, answer(400, `{"error":"<b>"}`), "no access token; check"},
-		{"no JSON", good, answer(200, `nonsense`), "no access token; check"},
-		{"no key", secret.New(strings.Replace(good.Reveal(), "BEGIN PRIVATE", "BEGIN NO", 1)), answer(200, `{}`), "no access token; check"},
+		{"refused", good, answer(400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`), fault.Credentials, "no access token (invalid_grant); check the model's credentials"},
+		{"strange word", good, answer(400, `{"error":"<b>"}`), fault.Credentials, "no access token; check"},
+		{"no JSON", good, answer(200, `nonsense`), fault.Credentials, "no access token; check"},
+		{"no key", secret.New(strings.Replace(good.Reveal(), "BEGIN PRIVATE", "BEGIN NO", 1)), answer(200, `{}`), fault.Credentials, "no access token; check"},
+		{"out of order", good, answer(503, `{}`), fault.Upstream, "no access token; check"},
+		{"not reached", good, nil, fault.Upstream, "no access token; check"},
 	} {
-		tk := newTokens(c.credentials, tripper(func(*http.Request) (*http.Response, error) { return c.answer, nil }))
+		tk := newTokens(c.credentials, tripper(func(*http.Request) (*http.Response, error) {
+			if c.answer == nil {
+				return nil, errors.New("no route to host")
+			}
+			return c.answer, nil
+		}))
 		err := tk.sign((&http.Request{Header: http.Header{}}).WithContext(t.Context()), nil)
 		e, ok := errors.AsType[*fault.Error](err)
-		if !ok || e.Kind != fault.Upstream || !strings.Contains(e.Message, c.says) || strings.Contains(err.Error(), "PRIVATE KEY") {
+		if !ok || e.Kind != c.kind || e.Code != "upstream_credentials" || !strings.Contains(e.Message, c.says) || strings.Contains(err.Error(), "PRIVATE KEY") {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
