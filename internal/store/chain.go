@@ -16,6 +16,9 @@ var errLong = &fault.Error{
 	Message: fmt.Sprintf("the conversation that this goes on from is longer than %d replies or %d MiB; send what matters of it in the request", MaxChain, MaxChainBytes>>20),
 }
 
+// gone is the status that a chain shows for a reply whose owner has not renewed its lease.
+const gone = "failed"
+
 // Chain returns the reply and those that it goes on from, oldest first.
 func (s *SQL) Chain(ctx context.Context, principal, id string) (chain []llm.Reply, found bool, err error) {
 	found, err = s.read(ctx, "Chain", func(ctx context.Context, db *sql.DB) error {
@@ -29,7 +32,7 @@ func (s *SQL) Chain(ctx context.Context, principal, id string) (chain []llm.Repl
 				FROM chain c JOIN fairlead_replies r ON r.principal = $1 AND r.id = c.previous AND r.expires > $3
 				WHERE c.previous <> '' AND c.depth < $4 AND c.bytes <= $5
 			)
-			SELECT c.depth, c.bytes, r.id, r.previous, r.model, r.status, r.input, r.items
+			SELECT c.depth, c.bytes, r.alive_until, r.id, r.previous, r.model, r.status, r.input, r.items
 			FROM chain c JOIN fairlead_replies r ON r.principal = $1 AND r.id = c.id ORDER BY c.depth DESC`,
 			key(principal), key(id), s.now(), MaxChain, MaxChainBytes)
 		if err != nil {
@@ -38,8 +41,8 @@ func (s *SQL) Chain(ctx context.Context, principal, id string) (chain []llm.Repl
 		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var r llm.Reply
-			var depth, size int64
-			if err := rows.Scan(&depth, &size, &r.ID, &r.Previous, &r.Model, &r.Status, blob{&r.Input}, blob{&r.Items}); err != nil {
+			var depth, size, alive int64
+			if err := rows.Scan(&depth, &size, &alive, &r.ID, &r.Previous, &r.Model, &r.Status, blob{&r.Input}, blob{&r.Items}); err != nil {
 				return err
 			}
 			switch first := len(chain) == 0 && r.Previous != ""; {
@@ -47,6 +50,9 @@ func (s *SQL) Chain(ctx context.Context, principal, id string) (chain []llm.Repl
 				return errLong
 			case first:
 				return sql.ErrNoRows // one that it goes on from is gone
+			}
+			if isRunning(r.Status) && alive <= s.now() {
+				r.Status = gone // nobody makes it any more
 			}
 			chain = append(chain, r)
 		}

@@ -79,7 +79,7 @@ type Replies interface {
 	// State is cheaper than Reply. Asked before Read, it says whether more can follow what Read returns.
 	State(ctx context.Context, principal, id string) (State, bool, error)
 	// Chain returns the reply and those that it goes on from, oldest first, all without their Body. With one of them gone there
-	// is no chain. One that is longer than MaxChain or MaxChainBytes is a fault of kind TooLarge.
+	// is no chain. A reply that nobody makes any more has failed. One that is longer than MaxChain or MaxChainBytes is a fault of kind TooLarge.
 	Chain(ctx context.Context, principal, id string) ([]llm.Reply, bool, error)
 	// Item finds one item of a reply's Input or Items by its member "id"; with several, that of the reply saved last.
 	Item(ctx context.Context, principal, id string) ([]byte, bool, error)

@@ -213,6 +213,9 @@ func orphan(t *testing.T, f *fixture) {
 	f.o.Lease = 10 * time.Second
 	s, other, ctx := f.open(), f.open(), t.Context()
 	ok(t, s.Save(ctx, "p", running("r")))
+	if chain := found[[]llm.Reply](t)(other.Chain(ctx, "p", "r")); chain[0].Status != store.Queued {
+		t.Errorf("a chain has a reply in the making as %s", chain[0].Status)
+	}
 	orphaned := func() bool { return found[store.State](t)(other.State(ctx, "p", "r")).Orphaned }
 	for range 3 {
 		f.clock.move(9 * time.Second)
@@ -224,6 +227,9 @@ func orphan(t *testing.T, f *fixture) {
 	f.clock.move(10 * time.Second)
 	if !orphaned() {
 		t.Error("nobody makes it, and nobody notices")
+	}
+	if chain := found[[]llm.Reply](t)(other.Chain(ctx, "p", "r")); chain[0].Status != "failed" {
+		t.Errorf("who would go on from it is told that it is %s", chain[0].Status)
 	}
 	if must[bool](t)(s.Renew(ctx, "p", "r")) || orphaned() {
 		t.Error("an owner that was only slow cannot go on")
