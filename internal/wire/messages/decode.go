@@ -32,7 +32,7 @@ func (Door) Decode(_ context.Context, req *llm.Request) error {
 	p.Shows = showsBlocks(req)
 	p.Pauses = p.Shows
 	p.JSON = jsonedit.Kind(formatOf(env, body)) == '{'
-	p.PastCalls = pastCalls(messages)
+	p.PastCalls, p.SentBack = pastCalls(messages)
 	var err error
 	p.ForcedTool, p.OneByOne, err = readForce(env.value(body, "tool_choice"))
 	return err
@@ -79,21 +79,30 @@ func readForce(choice []byte) (forced, oneByOne bool, err error) {
 	return kind == "any" || kind == "tool", oneByOne, err
 }
 
-// pastCalls returns the client's calls in the conversation. Calls of the gateway's have their results beside them.
-func pastCalls(messages []byte) []llm.Call {
-	var out []llm.Call
+// pastCalls returns the client's calls in the conversation, and the ids of those beside which stand blocks of hosted calls:
+// such a client has seen the gateway's calls and sends them back, with their results.
+func pastCalls(messages []byte) (calls []llm.Call, sentBack []string) {
 	for m := range jsonedit.Elements(messages) {
 		if role, _ := jsonedit.Unquote(jsonedit.Get(m, "role")); role != "assistant" {
 			continue
 		}
+		before, hosted := len(calls), false
 		for b := range jsonedit.Elements(jsonedit.Get(m, "content")) {
-			if kind, _ := jsonedit.Unquote(jsonedit.Get(b, "type")); kind != "tool_use" {
-				continue
-			}
-			if call, ok := readCall(b); ok && call.ID != "" {
-				out = append(out, call)
+			switch kind, _ := jsonedit.Unquote(jsonedit.Get(b, "type")); kind {
+			case "mcp_tool_use":
+				hosted = true
+			case "tool_use":
+				if call, ok := readCall(b); ok && call.ID != "" {
+					calls = append(calls, call)
+				}
 			}
 		}
+		if !hosted {
+			continue
+		}
+		for _, c := range calls[before:] {
+			sentBack = append(sentBack, c.ID)
+		}
 	}
-	return out
+	return calls, sentBack
 }

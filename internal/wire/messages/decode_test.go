@@ -121,12 +121,16 @@ func TestDoorTools(t *testing.T) {
 	}
 }
 
+// TestDoorPastCalls: the client's calls are known, and those beside which it sends the gateway's back.
 func TestDoorPastCalls(t *testing.T) {
-	req := taken(t, `{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{"n": 1.0}},{"type":"mcp_tool_use","id":"mcptoolu_fl_b","name":"g","server_name":"s","input":{}}]},{"role":"user","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]}]}`, "")
+	req := taken(t, `{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"z","name":"f","input":{}}]},{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{"n": 1.0}},{"type":"mcp_tool_use","id":"mcptoolu_fl_b","name":"g","server_name":"s","input":{}}]},{"role":"user","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]}]}`, "")
 	if err := testDoor().Decode(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]llm.Call{{ID: "a", Name: "f", Arguments: `{"n": 1.0}`}}, req.Params.PastCalls); d != "" {
+	if d := cmp.Diff([]llm.Call{{ID: "z", Name: "f", Arguments: `{}`}, {ID: "a", Name: "f", Arguments: `{"n": 1.0}`}}, req.Params.PastCalls); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"a"}, req.Params.SentBack); d != "" {
 		t.Error(d)
 	}
 }
