@@ -95,7 +95,7 @@ func (b *Toolbox) run(ctx context.Context, r *route, args []byte) ([]byte, error
 // with does what a route's server is asked for, twice if need be. progress is to be called at each sign of it.
 func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Context, sess Session, progress func()) ([]byte, error)) ([]byte, error) {
 	p := b.current(r)
-	s, err := p.acquire(r.session)
+	s, err := p.acquire(r.session, r.client)
 	if err != nil {
 		return nil, err
 	}

@@ -161,7 +161,7 @@ func (c *Catalogue) Warm() {
 			case <-c.ctx.Done():
 				return
 			}
-			s, err := p.acquire(nil)
+			s, err := p.acquire(nil, nil)
 			if err != nil {
 				return
 			}

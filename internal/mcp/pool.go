@@ -66,12 +66,16 @@ func credential(h http.Header) string {
 	return string(sum.Sum(nil))
 }
 
-// acquire returns the slot for a caller's headers, which the caller must release.
-func (p *pool) acquire(headers http.Header) (*slot, error) {
+// acquire returns the slot for a caller's headers, and for a client that servers may ask things; the caller must release it. A
+// child process is everybody's, so that it can ask nobody.
+func (p *pool) acquire(headers http.Header, client *Client) (*slot, error) {
 	if p.stdio() {
-		headers = nil
+		headers, client = nil, nil
 	}
 	key := credential(headers)
+	if client != nil {
+		key += "\x00" + client.Key
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.retired {
@@ -83,6 +87,7 @@ func (p *pool) acquire(headers http.Header) (*slot, error) {
 			return nil, &Unavailable{Message: "too many sessions of the server are in use; try again later"}
 		}
 		s = newSlot(p, key, headers)
+		s.client = client
 		p.slots[key] = s
 	}
 	s.active++

@@ -22,6 +22,7 @@ type Server struct {
 	Timeout        time.Duration     // one call; 0: the gateway's default
 	ListTTL        time.Duration     // 0: the default
 	External       bool              // named by a request, not by the config: dialled through the guarded dialer
+	Client         []byte            // what is declared to the server, a raw object, for a session of one client's own; nil: nothing
 }
 
 // Session is one open connection to a server: a child process, or an HTTP session. It is used by many requests at once.
@@ -86,6 +87,12 @@ type ToolCall struct {
 	Progress  func()            // called for each progress notification of this call; may be nil
 }
 
+// Client is a client of the older era that declares that it can be asked things.
+type Client struct {
+	Key          string // tells clients apart
+	Capabilities []byte // a raw object
+}
+
 // Request is one request of an MCP client that is passed on to a server.
 type Request struct {
 	Method       string
@@ -96,6 +103,9 @@ type Request struct {
 	LogLevel     string      // the client wants the server's log of this request from this level on; "": it does not
 	Progress     bool        // the client wants to hear of progress
 	Headers      http.Header // HTTP transports: beside the session's own, for this request only
+	// Client is who asks, when servers of the older era may ask back by Ask: over HTTP, it gets a session of its own.
+	Client *Client
+	Ask    func(method string, params []byte) (result []byte, err *RPCError)
 	// Notify is called for each notification that belongs to this request, in their order and before Pass returns. It must
 	// not block; params may be kept. The progress token in them is not the client's. It may be nil.
 	Notify func(method string, params []byte)

@@ -23,6 +23,7 @@ type slot struct {
 	p       *pool
 	key     string
 	headers http.Header
+	client  *Client         // whose session it is; nil: nobody's alone
 	ctx     context.Context //nolint:containedctx // ends when the slot is closed; it owns goroutines
 	stop    context.CancelFunc
 
@@ -145,6 +146,9 @@ func (s *slot) dialled() Server {
 	if len(s.headers) > 0 && len(server.Headers) > 0 {
 		server.Headers = maps.Clone(server.Headers)
 		maps.DeleteFunc(server.Headers, func(name, _ string) bool { return s.headers.Get(name) != "" })
+	}
+	if s.client != nil {
+		server.Client = s.client.Capabilities
 	}
 	return server
 }

@@ -31,8 +31,9 @@ type route struct {
 	session http.Header
 	call    http.Header
 	tool    string
-	safe    bool // may run twice
-	ask     bool // the client decides
+	safe    bool    // may run twice
+	client  *Client // that the server may ask things; nil: none
+	ask     bool    // the client decides
 }
 
 // Tools are the tools as offered, servers in the config's order and each server's own order.
@@ -118,11 +119,11 @@ func (c *Catalogue) lists(ctx context.Context, picks []*pick) []listing {
 
 // acquire returns the slot of a pick, whose server may have been configured anew since it was picked.
 func (c *Catalogue) acquire(k *pick) (*slot, error) {
-	s, err := k.pool.acquire(k.session)
+	s, err := k.pool.acquire(k.session, nil)
 	if errors.Is(err, errGone) && !k.pool.server.External {
 		if p := c.pool(k.pool.server.Name); p != nil {
 			k.pool = p
-			return p.acquire(k.session)
+			return p.acquire(k.session, nil)
 		}
 	}
 	return s, err

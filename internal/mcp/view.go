@@ -122,7 +122,7 @@ func (v *View) Tool(name string, args []byte) (Target, bool) {
 func (v *View) Call(ctx context.Context, t Target, r Request) ([]byte, error) {
 	r.Name = t.Name
 	b := &Toolbox{c: v.c, access: v.access}
-	rt := &route{pool: t.pick.pool, session: t.pick.session, call: t.pick.call, tool: t.Name, safe: t.safe}
+	rt := &route{pool: t.pick.pool, session: t.pick.session, call: t.pick.call, tool: t.Name, safe: t.safe, client: r.Client}
 	raw, err := b.pass(ctx, rt, r)
 	if err == nil {
 		return links(raw, mark(&t.pick.pool.server, v.bare)), nil

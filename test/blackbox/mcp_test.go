@@ -28,6 +28,8 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+func keyed(key string) *http.Client { return &http.Client{Transport: bearer(key)} }
+
 // sdkClient connects the official Go client to a path of the gateway. An empty revision is the client's own choice.
 func sdkClient(t *testing.T, url, revision string, o *mcp.ClientOptions) *mcp.ClientSession {
 	t.Helper()
@@ -46,7 +48,7 @@ func connect(t *testing.T, key, url, revision string, o *mcp.ClientOptions) *mcp
 		o = &mcp.ClientOptions{}
 	}
 	c := mcp.NewClient(&mcp.Implementation{Name: "blackbox", Version: "1"}, o)
-	s, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: bearer(key)}}, &mcp.ClientSessionOptions{ProtocolVersion: revision})
+	s, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: keyed(key)}, &mcp.ClientSessionOptions{ProtocolVersion: revision})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +83,9 @@ func toolNames(t *testing.T, s *mcp.ClientSession) []string {
 }
 
 func textOf(r *mcp.CallToolResult) string {
+	if r == nil {
+		return ""
+	}
 	var all []string
 	for _, c := range r.Content {
 		if text, ok := c.(*mcp.TextContent); ok {

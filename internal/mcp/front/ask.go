@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/jsonrpc"
+	"github.com/fairlead/fairlead/internal/mcp"
 )
 
 // A server of the stateless era answers a request with what it wants to know first (input_required), and is asked again with the
@@ -99,15 +101,18 @@ func (x *exchange) askAll(ctx context.Context, requests []byte) ([]byte, *failur
 		if f := x.mayAsk(method, params); f != nil {
 			return nil, f
 		}
-		result, f := x.ask(ctx, method, asOlder(params))
-		if f != nil {
+		m, f := x.ask(ctx, method, asOlder(params))
+		switch {
+		case f != nil:
 			return nil, f
+		case m.Error != nil:
+			return nil, refusal(http.StatusOK, jsonrpc.CodeInternal, "the client did not answer "+method+": "+m.Error.Message)
 		}
 		if n > 1 {
 			out = append(out, ',')
 		}
 		out = append(append(append(out, '"'), key...), `":`...)
-		out = append(out, result...)
+		out = append(out, m.Result...)
 	}
 	return append(out, '}'), nil
 }
@@ -141,8 +146,26 @@ func asOlder(params []byte) []byte {
 	return jsonedit.Apply(nil, params, o.Set(nil, params, "elicitationId", jsonedit.AppendQuote(nil, rand.Text())))
 }
 
-// ask sends the client a request on the stream of its own and returns the result.
-func (x *exchange) ask(ctx context.Context, method string, params []byte) ([]byte, *failure) {
+// asker answers what a server of the older era asks in the course of a request.
+func (x *exchange) asker(ctx context.Context) func(method string, params []byte) ([]byte, *mcp.RPCError) {
+	return func(method string, params []byte) ([]byte, *mcp.RPCError) {
+		f := x.mayAsk(method, params)
+		if f != nil {
+			return nil, &mcp.RPCError{Code: jsonrpc.CodeMethodNotFound, Message: f.Message}
+		}
+		m, f := x.ask(ctx, method, params)
+		switch {
+		case f != nil:
+			return nil, &mcp.RPCError{Code: f.Code, Message: f.Message}
+		case m.Error != nil:
+			return nil, &mcp.RPCError{Code: m.Error.Code, Message: m.Error.Message, Data: m.Error.Data}
+		}
+		return m.Result, nil
+	}
+}
+
+// ask sends the client a request on the stream of its own and returns the answer.
+func (x *exchange) ask(ctx context.Context, method string, params []byte) (m jsonrpc.Message, f *failure) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	id := jsonedit.AppendQuote(nil, "fl-"+rand.Text())
@@ -151,18 +174,15 @@ func (x *exchange) ask(ctx context.Context, method string, params []byte) ([]byt
 	select {
 	case x.notes <- jsonrpc.AppendRequest(nil, id, method, params):
 	case <-ctx.Done():
-		return nil, refusal(http.StatusOK, jsonrpc.CodeInternal, "the request was cancelled")
+		return m, refusal(http.StatusOK, jsonrpc.CodeInternal, "the request was cancelled")
 	}
 	select {
 	case m := <-answered:
-		if m.Error != nil {
-			return nil, refusal(http.StatusOK, jsonrpc.CodeInternal, "the client did not answer "+method+": "+m.Error.Message)
-		}
-		return m.Result, nil
+		return m, nil
 	case <-x.r.Context().Done(): // it was asked on the connection that has gone
 	case <-ctx.Done():
 	}
-	return nil, refusal(http.StatusOK, jsonrpc.CodeInternal, "the client did not answer "+method)
+	return m, refusal(http.StatusOK, jsonrpc.CodeInternal, "the client did not answer "+method)
 }
 
 // expect enters a request to the client.
@@ -188,6 +208,10 @@ func (s *session) answer(m jsonrpc.Message) (known bool) {
 		return false
 	}
 	delete(s.asked, string(m.ID))
+	m.Result = bytes.Clone(m.Result) // it outlives the body that it came in
+	if m.Error != nil {
+		m.Error.Data = bytes.Clone(m.Error.Data)
+	}
 	ch <- m
 	return true
 }

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -188,7 +189,7 @@ func agree(mirrors []mcp.Mirror, h http.Header, args []byte) bool {
 // request is what is passed on of a request beside its params.
 func (x *exchange) request(ctx context.Context, notify func(string, []byte)) mcp.Request {
 	r := mcp.Request{Method: x.m.Method, Meta: x.passedMeta(ctx)}
-	token := jsonedit.Get(x.meta, "progressToken")
+	token := bytes.Clone(jsonedit.Get(x.meta, "progressToken")) // a server may tell of progress when all is over
 	r.Progress = !jsonedit.IsNull(token)
 	if x.modern {
 		r.Capabilities = jsonedit.Get(x.meta, metaCapabilities)
@@ -196,6 +197,10 @@ func (x *exchange) request(ctx context.Context, notify func(string, []byte)) mcp
 	} else {
 		if x.notes != nil {
 			r.Capabilities = x.session.caps
+			if string(x.session.caps) != "{}" {
+				r.Client = &mcp.Client{Key: x.session.id, Capabilities: x.session.caps}
+				r.Ask = x.asker(ctx)
+			}
 		}
 		x.session.mu.Lock()
 		r.LogLevel = x.session.level

@@ -47,7 +47,7 @@ func (d *Dialer) dialEra(ctx context.Context, t target, known era) (*session, er
 	if t.pinned() >= revModern {
 		return d.dialModern(ctx, t, 0)
 	}
-	if t.pinned() == "" && !known.legacy {
+	if t.pinned() == "" && !known.legacy && t.Client == nil { // only the older era has servers that ask a client
 		s, err := d.dialModern(ctx, t, d.o.Probe)
 		if err == nil || !errors.Is(err, errOtherEra) || ctx.Err() != nil {
 			return s, err
@@ -81,7 +81,7 @@ func noPost(err error) bool {
 // webSession returns a session over streamable HTTP whose era is not settled yet.
 func (d *Dialer) webSession(t target) (*session, *web) {
 	log := d.o.Log.With("mcp_server", t.Name)
-	s := &session{peer: newPeer(log, d.o, t.changed), o: d.o, log: log, http: true}
+	s := &session{peer: newPeer(log, d.o, t.changed), o: d.o, log: log, http: true, client: t.Client}
 	w := &web{p: s.peer, o: d.o, client: d.client(t), url: t.URL, base: t.headers()}
 	s.t, s.reply = w, w.answer
 	return s, w

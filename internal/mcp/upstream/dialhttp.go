@@ -32,6 +32,9 @@ func (d *Dialer) dialLegacy(ctx context.Context, t target) (*session, error) {
 		_ = s.Close()
 		return nil, err
 	}
+	if t.Client != nil {
+		return s, nil // what it asks and tells comes with the answers to that client
+	}
 	d.remember(t.URL, era{legacy: true})
 	if s.tells() {
 		w.stand()

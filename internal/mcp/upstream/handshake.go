@@ -85,7 +85,11 @@ func (s *session) capabilities(res []byte) {
 func (s *session) initialize(ctx context.Context, want string) error {
 	s.rev = want
 	params := jsonedit.AppendQuote([]byte(`"protocolVersion":`), want)
-	params = s.o.appendInfo(append(params, `,"capabilities":{},"clientInfo":`...))
+	params = append(params, `,"capabilities":`...)
+	if s.client == nil {
+		params = append(params, "{}"...)
+	}
+	params = s.o.appendInfo(append(append(params, s.client...), `,"clientInfo":`...))
 	res, err := s.do(ctx, request{method: "initialize", params: append(params, ',')})
 	if err != nil {
 		return err

@@ -32,10 +32,11 @@ type call struct {
 	header   http.Header // HTTP: what the request carries beside the session's own
 	limit    int         // bytes of the answer
 	progress func()
-	notify   func(method string, params []byte) // notifications that belong to it; may be nil
-	answer   chan jsonrpc.Message               // holds one
-	answered func()                             // called once the answer is there; may be nil; under the peer's lock
-	state    atomic.Int32                       // of a queued message: waiting, taken, dropped
+	notify   func(method string, params []byte)                         // notifications that belong to it; may be nil
+	ask      func(method string, params []byte) ([]byte, *mcp.RPCError) // answers what the server asks meanwhile; may be nil
+	answer   chan jsonrpc.Message                                       // holds one
+	answered func()                                                     // called once the answer is there; may be nil; under the peer's lock
+	state    atomic.Int32                                               // of a queued message: waiting, taken, dropped
 }
 
 // The states of a queued message.
@@ -148,7 +149,7 @@ func (p *peer) receive(m jsonrpc.Message, c *call) {
 	case m.IsResponse():
 		p.deliver(m)
 	case m.IsRequest():
-		p.reply(p.answerTo(m))
+		p.asked(m, c)
 	case m.Method == "notifications/progress":
 		p.progress(m)
 	case m.Method == "notifications/tools/list_changed":
@@ -204,6 +205,38 @@ func (p *peer) deliver(m jsonrpc.Message) {
 	if c.answered != nil {
 		c.answered()
 	}
+}
+
+// asked takes in a request of the server. The client whose request it belongs to answers it, if there is one that can.
+func (p *peer) asked(m jsonrpc.Message, c *call) {
+	ask := p.asker(c)
+	if ask == nil || m.Method == "ping" {
+		p.reply(p.answerTo(m))
+		return
+	}
+	go func() { // ends with the client's request at the latest
+		result, err := ask(m.Method, m.Params)
+		if err != nil {
+			p.reply(jsonrpc.AppendError(nil, m.ID, &jsonrpc.Error{Code: err.Code, Message: err.Message, Data: err.Data}))
+			return
+		}
+		p.reply(jsonrpc.AppendResult(nil, m.ID, result))
+	}()
+}
+
+// asker is who answers what came on the stream of a call, or on none: a session that has any is one client's alone.
+func (p *peer) asker(c *call) func(string, []byte) ([]byte, *mcp.RPCError) {
+	if c != nil && c.ask != nil {
+		return c.ask
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.calls {
+		if c.ask != nil {
+			return c.ask
+		}
+	}
+	return nil
 }
 
 // answerTo answers a request of the server. No capabilities were declared, so that all but ping is unknown.

@@ -23,9 +23,10 @@ type session struct {
 	o   *Options
 	log *slog.Logger
 
-	rev  string // the negotiated revision
-	caps []byte // what the server says that it has, a raw object; nil: it did not say
-	http bool   // streamable HTTP: the stateless era puts names and parameters into headers
+	rev    string // the negotiated revision
+	caps   []byte // what the server says that it has, a raw object; nil: it did not say
+	client []byte // what is declared to it, a raw object; nil: nothing
+	http   bool   // streamable HTTP: the stateless era puts names and parameters into headers
 
 	mu     sync.Mutex
 	params map[string][]mcp.Mirror // by tool: what goes into headers
@@ -64,7 +65,7 @@ type request struct {
 func (s *session) do(ctx context.Context, r request) ([]byte, error) {
 	c := &call{method: r.method, progress: r.progress, limit: r.limit, header: s.headers(&r)}
 	if r.pass != nil {
-		c.notify = r.pass.Notify
+		c.notify, c.ask = r.pass.Notify, r.pass.Ask
 	}
 	if c.limit == 0 {
 		c.limit = s.o.MaxResult
