@@ -47,7 +47,7 @@
 //   - A stream begins when the model does, or when a call that was let run does: what goes wrong before is an HTTP error.
 //     Vendor data are members of known objects (usage.x_fairlead): clients refuse events that they do not know.
 //   - With servers that the request itself does not name, or with x-fairlead-stream: hidden, there are no items of MCP but the
-//     questions. Turns with calls of both are kept in any case, and put back with the client's next request unless that has
+//     questions and the calls that came of them. Turns with calls of both are kept in any case, and put back with the client's next request unless that has
 //     the items of the gateway's calls.
 //   - An mcp_call of the gateway's that comes back without its output gets the one that was kept.
 //   - A cancelled background reply ends in response.failed with the status cancelled, for the same reason.

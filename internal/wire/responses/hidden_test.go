@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -68,6 +69,35 @@ func TestCallsWithoutResults(t *testing.T) {
 		if m := next.Messages; len(m) != 4 || m[2].Result == nil || m[2].Result.Text != want {
 			t.Errorf("%s: %+v", id, m)
 		}
+	}
+}
+
+// TestHiddenApproval: where calls are hidden, one that the client has let run is known to have run later on.
+func TestHiddenApproval(t *testing.T) {
+	s := newSession()
+	asks := s.ask(t)
+	const yes = `"input":[{"type":"mcp_approval_response","approval_request_id":"mcpr_fl_q","approve":true}]`
+	req, err := s.read(t, `"previous_response_id":"`+idOf(t, asks)+`",`+yes, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Show = llm.ShowHidden
+	ran := s.reply(t, req, "tool a x set x-set\ntools\napproved mcpr_fl_q call_a x-set {\"to\":1}\nresult call_a \"5\"\nstart\nourcall 0 call_b x-set {}\nturn tool_calls 1 1\nstarted call_b x-set {}\nresult call_b \"6\"\nstart\ntext \"Set.\"\nend stop 1 1")
+	if n := bytes.Count(ran, []byte(`"type":"mcp_call"`)); n != 1 || bytes.Contains(ran, []byte("mcp_list_tools")) {
+		t.Errorf("shown are %s", ran)
+	}
+	next, err := s.read(t, `"previous_response_id":"`+idOf(t, ran)+`","input":"and now?"`, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results []string
+	for _, m := range next.Messages {
+		if m.Result != nil {
+			results = append(results, m.Result.Text)
+		}
+	}
+	if diff := cmp.Diff([]string{"5"}, results); diff != "" {
+		t.Errorf("the model is told: %s", diff)
 	}
 }
 

@@ -20,8 +20,8 @@ func (w *writer) note(n *llm.Notice) {
 	}
 	w.begin(nil)
 	w.closeTurn(statusCompleted)
-	if !showsItems(w.req) {
-		return
+	if n.Asked == "" && !showsItems(w.req) {
+		return // what came of a question is shown wherever the question was: it is how both are known later
 	}
 	c := n.Started
 	o := &output{kind: kindMCPCall, label: cmp.Or(n.Label, n.Server, "fairlead"), name: strings.Clone(cmp.Or(w.names[c.Name], n.Tool, c.Name)), asked: n.Asked}
