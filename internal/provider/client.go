@@ -262,5 +262,6 @@ func (c *Client) refusal(ctx context.Context, resp *http.Response, r *reader) (f
 	if f.RetryAfter == "" {
 		f.RetryAfter = resp.Header.Get("Retry-After")
 	}
+	c.point(f)
 	return f, body
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
@@ -93,6 +95,21 @@ func (c *Client) broken(ctx context.Context, w *watchdog, err error) *fault.Erro
 		return c.fault(fault.Upstream, codeUpstream, "cannot be reached", err)
 	}
 	return c.fault(fault.Upstream, codeUpstream, "broke off before its reply began", err)
+}
+
+// mistakes are what in the config to look at, by the status of a refusal that its words alone would have a client look for in its
+// own request.
+var mistakes = map[int]string{
+	http.StatusUnauthorized: `it does not take the gateway's credentials: look at the model's "api_key" and "base_url"`,
+	http.StatusForbidden:    `look at what the gateway's credentials for it may do`,
+	http.StatusNotFound:     `look at the model's "model" and "base_url", and at "region" where it has one`,
+}
+
+// point has a refusal say who has refused and what to look at, unless the driver has said it already.
+func (c *Client) point(f *fault.Error) {
+	if what := mistakes[f.Status]; what != "" && f.Kind == fault.Refused && !strings.Contains(f.Message, "provider "+c.name) {
+		f.Message = strings.TrimRight(f.Message, ". ") + " (provider " + c.name + ": " + what + ")"
+	}
 }
 
 // unsigned is the error of a request for which there are no credentials.

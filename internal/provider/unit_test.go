@@ -425,3 +425,22 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("a request costs %v allocations", n)
 	}
 }
+
+// TestWhoRefused: a refusal that the config is behind says who has refused, and what to look at; others are as they came.
+func TestWhoRefused(t *testing.T) {
+	for status, want := range map[int]string{
+		401: `No such key (provider acme: it does not take the gateway's credentials: look at the model's "api_key" and "base_url")`,
+		403: `No such key (provider acme: look at what the gateway's credentials for it may do)`,
+		404: `No such key (provider acme: look at the model's "model" and "base_url", and at "region" where it has one)`,
+		400: "No such key.", 429: "No such key.", 503: "No such key.",
+	} {
+		rt := tripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("No such key."))}, nil
+		})
+		for _, err := range client(t, rt).Generate(t.Context(), &llm.Request{Model: "m"}) {
+			if f := fault.From(err); f.Message != want || f.HTTPStatus() != status {
+				t.Errorf("status %d: %s", f.HTTPStatus(), f.Message)
+			}
+		}
+	}
+}

@@ -147,7 +147,7 @@ func TestErrors(t *testing.T) {
 	s := providertest.New(t, providertest.Error(404, "", "model 'x' not found"))
 	c := open(t, provider.Target{BaseURL: s.URL(), Key: secret.New("k")})
 	for _, err := range c.Generate(t.Context(), &llm.Request{Model: "m", Messages: []llm.Message{{Role: llm.User, Text: "hi"}}}) {
-		if e := fault.From(err); e.Kind != fault.Refused || e.Status != 404 || e.Message != "model 'x' not found" || e.Provider != "cohere" {
+		if e := fault.From(err); e.Kind != fault.Refused || e.Status != 404 || !strings.HasPrefix(e.Message, "model 'x' not found (provider cohere: ") || e.Provider != "cohere" {
 			t.Errorf("%+v", e)
 		}
 	}
