@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -63,7 +64,7 @@ const (
 	expiry    = 8
 )
 
-// encoding has one text for each handle: texts with loose bits at their end are refused.
+// encoding has one text for each handle: it refuses texts with loose bits at their end, though not line breaks.
 var encoding = base64.RawURLEncoding.Strict()
 
 // Seal returns a handle of letters, digits, - and _ that opens for as long as life.
@@ -79,7 +80,7 @@ func (r *Ring) Seal(s Scope, content []byte, life time.Duration) string {
 // Open returns the content of a handle that Seal made under the same scope and that has not expired.
 func (r *Ring) Open(s Scope, handle string) (content []byte, ok bool) {
 	raw, err := encoding.DecodeString(handle)
-	if err != nil || len(raw) < 1+nonceSize+expiry || raw[0] != version {
+	if err != nil || strings.ContainsAny(handle, "\r\n") || len(raw) < 1+nonceSize+expiry || raw[0] != version {
 		return nil, false
 	}
 	data := s.data()
