@@ -43,6 +43,8 @@ func (h archive) one(w http.ResponseWriter, r *http.Request, c *caller) error {
 			return h.unknown(id)
 		}
 		return writeJSON(w, h.door.AppendDeleted(nil, id))
+	case http.MethodPost: // such as OpenAI's /v1/responses/compact
+		return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "there is no endpoint POST " + r.URL.Path}
 	default:
 		w.Header().Set("Allow", "GET, DELETE")
 		return &fault.Error{Kind: fault.MethodNotAllowed, Code: "method_not_allowed", Message: r.URL.Path + " takes GET and DELETE, not " + r.Method}

@@ -177,6 +177,8 @@ func TestReplyIsKept(t *testing.T) {
 		t.Errorf("a page is %s", page.text)
 	}
 	tr.call(http.MethodGet, "/v1/responses/"+id+"/input_items?limit=0", "").refused(http.StatusBadRequest, "invalid_value", "limit")
+	tr.call(http.MethodPost, "/v1/responses/compact", `{"model":"m","input":"x"}`).refused(http.StatusNotFound, "not_found", "")
+	tr.call(http.MethodPut, "/v1/responses/"+id, `{}`).refused(http.StatusMethodNotAllowed, "method_not_allowed", "")
 	tr.call(http.MethodGet, "/v1/responses/"+id+"/input_items?after=nobody", "").refused(http.StatusBadRequest, "invalid_value", "after")
 
 	// Foreign, unknown and deleted are one.

@@ -24,6 +24,9 @@ var advice = []string{
 func readAllParams(body []byte, p *llm.Params) error {
 	for key, v := range jsonedit.Members(body) {
 		name, _ := jsonedit.Unquote([]byte(`"` + string(key) + `"`))
+		if name == "include" && !jsonedit.IsNull(v) && jsonedit.Kind(v) != '[' {
+			return fault.Invalidf(name, "%s must be a list of strings", name)
+		}
 		if jsonedit.IsNull(v) || slices.Contains(acted, name) || slices.Contains(advice, name) {
 			continue
 		}

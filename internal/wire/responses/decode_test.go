@@ -196,6 +196,7 @@ func TestDecodeAllRefuses(t *testing.T) {
 		{`"input":"x","temperature":"hot"`, "invalid_value", "temperature", ""},
 		{`"input":"x","text":{"format":{"type":"xml"}}`, "invalid_value", "text.format.type", ""},
 		{`"input":"x","tools":[{"type":"function"}]`, "invalid_value", "tools[0].name", ""},
+		{`"input":"x","include":"reasoning.encrypted_content"`, "invalid_value", "include", ""},
 		{`"input":"x","tool_choice":"any"`, "invalid_value", "tool_choice", ""},
 		{`"input":"x","tool_choice":{"type":"mcp"}`, "invalid_value", "tool_choice.server_label", ""},
 	} {
