@@ -23,6 +23,9 @@ func Chosen(req *llm.Request) llm.ToolChoice {
 	}
 	ours := c.Ours()
 	if len(ours) == 0 {
+		if one {
+			c.Name = offeredAs(req, c.Name)
+		}
 		return c
 	}
 	names := c.Allowed
@@ -39,6 +42,21 @@ func Chosen(req *llm.Request) llm.ToolChoice {
 		return llm.ToolChoice{Mode: "tool", Name: names[0]}
 	}
 	return llm.ToolChoice{Mode: "required", Allowed: names}
+}
+
+// offeredAs is the name under which a tool is offered that a choice calls by its server's own name, which is what some wires
+// show. A name that is offered stays, and so does one that nobody knows.
+func offeredAs(req *llm.Request, name string) string {
+	known := func(t llm.Tool) bool { return t.Name == name }
+	if slices.ContainsFunc(req.Tools, known) || slices.ContainsFunc(req.AddedTools, known) {
+		return name
+	}
+	for i := range req.AddedTools {
+		if req.AddedTools[i].Tool == name {
+			return req.AddedTools[i].Name
+		}
+	}
+	return name
 }
 
 // The budgets of reasoning up to which a model is asked for little and for some of it, where the caller gave a number of tokens
