@@ -66,7 +66,16 @@ func pdfIn(c *cell) {
 func pdfRefused(c *cell) {
 	c.hands("What is this?", sheet)
 	r := c.asks()
-	if r.status != http.StatusBadRequest || r.failed == nil || !strings.Contains(r.failed.message, "Cohere") || !strings.Contains(r.failed.message, "application/pdf") {
-		c.t.Errorf("status %d: %s", r.status, r.raw)
+	if r.status != http.StatusBadRequest || r.failed == nil {
+		c.t.Fatalf("status %d: %s", r.status, r.raw)
+	}
+	for _, want := range []string{"provider cohere", "application/pdf cannot be sent", "leave that out"} {
+		if !strings.Contains(r.failed.message, want) {
+			c.t.Errorf("the message lacks %q: %s", want, r.raw)
+		}
+	}
+	param := map[string]string{"chat": "messages[1].content[1]", "responses": "input", "messages": "messages"}[c.d.name()]
+	if !strings.Contains(compact(r.raw), `"param":"`+param+`"`) {
+		c.t.Errorf("the param is not %s: %s", param, r.raw)
 	}
 }

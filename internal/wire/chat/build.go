@@ -11,11 +11,8 @@ import (
 
 // build appends a body made of the decoded fields: for a request that came over another wire or was made in process.
 func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
-	if len(req.Params.TopK) > 0 && !u.q.TopK {
-		return dst, &fault.Error{
-			Kind: fault.Invalid, Op: "chat.build", Code: "unsupported_parameter", Param: "top_k",
-			Message: "top_k cannot be said to this model's provider: leave it out",
-		}
+	if err := u.sayable(req); err != nil {
+		return dst, err
 	}
 	enc := u.encoder(req)
 	body := jsonedit.AppendQuote([]byte(`{"model":`), cmp.Or(u.q.Model, req.Model))
@@ -74,6 +71,21 @@ func (u *Upstream) asked(body []byte, req *llm.Request) []byte {
 		return jsonedit.AppendQuote(append(body, `,"tool_choice":`...), cmp.Or(u.q.ForceWord, "required"))
 	}
 	return body
+}
+
+// sayable refuses what the provider has no word for, and what its answer would have and the client's dialect would lose: log
+// probabilities stand in the chunks of this wire, and in the items of the responses' one.
+func (u *Upstream) sayable(req *llm.Request) error {
+	name, why := "", ""
+	switch {
+	case len(req.Params.TopK) > 0 && !u.q.TopK:
+		name, why = "top_k", "top_k cannot be said to this model's provider: leave it out"
+	case len(req.Params.TopLogprobs) > 0 && req.Raw.Wire != "" && req.Raw.Wire != Name:
+		name, why = "logprobs", "the log probabilities of a model that is asked over chat completions do not come to a client of another dialect: leave them out, or ask over /v1/chat/completions"
+	default:
+		return nil
+	}
+	return &fault.Error{Kind: fault.Invalid, Op: "chat.build", Code: "unsupported_parameter", Param: name, Message: why}
 }
 
 // buildParams appends the controls that are said, in the words of OpenAI's API reference.

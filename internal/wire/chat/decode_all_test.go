@@ -336,6 +336,10 @@ func TestBuildSaysWhatOtherWiresAsk(t *testing.T) {
 	if e := fault.From(err); e.Kind != fault.Invalid || e.Param != "top_k" {
 		t.Errorf("top_k: %v", err)
 	}
+	_, err = upstream(t, wire.Quirks{}).AppendRequest(nil, &llm.Request{Raw: llm.Frame{Wire: "responses"}, Model: "m", Params: llm.Params{TopLogprobs: []byte("2")}})
+	if e := fault.From(err); e.Kind != fault.Invalid || e.Param != "logprobs" || e.Code != "unsupported_parameter" {
+		t.Errorf("logprobs, which a client of responses would not see: %v", err)
+	}
 }
 
 // TestRepliesOfOtherWires wants what only another wire can say left out, and the client's own forms.

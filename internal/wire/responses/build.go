@@ -13,7 +13,7 @@ import (
 // build appends a body made of the decoded fields: for a request that came over another wire or was made in process. The
 // provider is asked to keep nothing, so its reasoning travels encrypted.
 func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
-	if err := u.sayable(&req.Params); err != nil {
+	if err := u.sayable(req); err != nil {
 		return dst, err
 	}
 	model := cmp.Or(u.q.Model, req.Model)
@@ -47,7 +47,8 @@ func (u *Upstream) build(dst []byte, req *llm.Request) ([]byte, error) {
 
 // sayable refuses what changes an answer and has no word in this wire. A seed is left out: providers do not promise what it
 // asks for.
-func (u *Upstream) sayable(p *llm.Params) error {
+func (u *Upstream) sayable(req *llm.Request) error {
+	p := &req.Params
 	for _, x := range []struct {
 		name string
 		said bool
@@ -62,6 +63,12 @@ func (u *Upstream) sayable(p *llm.Params) error {
 				Kind: fault.Invalid, Op: "responses.build", Code: "unsupported_parameter", Param: x.name,
 				Message: x.name + " cannot be said to this model's provider, whose wire (responses) has no word for it: leave it out",
 			}
+		}
+	}
+	if len(p.TopLogprobs) > 0 && req.Raw.Wire != "" && req.Raw.Wire != Name {
+		return &fault.Error{
+			Kind: fault.Invalid, Op: "responses.build", Code: "unsupported_parameter", Param: "logprobs",
+			Message: "the log probabilities of a model that is asked over responses do not come to a client of another dialect: leave them out, or ask over /v1/responses",
 		}
 	}
 	return nil

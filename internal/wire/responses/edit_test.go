@@ -277,7 +277,7 @@ func TestAppendRequestBuildsABody(t *testing.T) {
 		Params: llm.Params{
 			OneByOne: true, JSON: true, MaxOutput: 77, Temperature: []byte("0.70"), TopP: []byte("1"), Seed: []byte("7"), FrequencyPenalty: []byte("0.0"),
 			Choice: llm.ToolChoice{Mode: "tool", Label: "files", Name: "list"}, Format: &llm.Format{Name: "answer", Schema: []byte(`{"type":"object"}`), Strict: &open},
-			Effort: "max", Verbosity: "low", User: "u", ServiceTier: "flex", CacheKey: "k", TopLogprobs: []byte("2"),
+			Effort: "max", Verbosity: "low", User: "u", ServiceTier: "flex", CacheKey: "k",
 		},
 	}
 	got := sent(t, wire.Quirks{Model: "theirs"}, req)
@@ -287,7 +287,7 @@ func TestAppendRequestBuildsABody(t *testing.T) {
 		`{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Hm."}]},{"type":"function_call","call_id":"` + id + `","name":"own","arguments":"{}"},{"type":"function_call_output","call_id":"` + id + `","output":"1"},` +
 		`{"type":"message","role":"system","content":"now hurry"},{"type":"custom_tool_call","call_id":"p1","name":"patch","input":"*** a"},{"type":"custom_tool_call_output","call_id":"p1","output":"ok"}],` +
 		`"tools":[{"type":"function","name":"files-list","parameters":{"type":"object","properties":{}},"strict":false},{"type":"function","name":"own","description":"mine","parameters":{"type":"object"},"strict":true}],` +
-		`"parallel_tool_calls":false,"tool_choice":{"type":"function","name":"files-list"},"max_output_tokens":77,"temperature":0.70,"top_p":1,"top_logprobs":2,"reasoning":{"effort":"xhigh","summary":"auto"},` +
+		`"parallel_tool_calls":false,"tool_choice":{"type":"function","name":"files-list"},"max_output_tokens":77,"temperature":0.70,"top_p":1,"reasoning":{"effort":"xhigh","summary":"auto"},` +
 		`"text":{"format":{"type":"json_schema","name":"answer","schema":{"type":"object"},"strict":false},"verbosity":"low"},"safety_identifier":"u","service_tier":"flex","prompt_cache_key":"k"}`
 	if got != want {
 		t.Errorf("sent\n%s\nwant\n%s", got, want)
@@ -308,6 +308,10 @@ func TestWhatCannotBeSaid(t *testing.T) {
 		if e := fault.From(err); e.Kind != fault.Invalid || e.Param != param || e.Code != "unsupported_parameter" {
 			t.Errorf("%s: %v", param, err)
 		}
+	}
+	said := &llm.Request{Raw: llm.Frame{Wire: "chat"}, Model: "m", Messages: []llm.Message{{Role: llm.User, Text: "hi"}}, Params: llm.Params{TopLogprobs: []byte("2")}}
+	if _, err := upstream(t, wire.Quirks{}).AppendRequest(nil, said); fault.From(err).Param != "logprobs" || fault.From(err).Code != "unsupported_parameter" {
+		t.Errorf("logprobs, which a client of chat would not see: %v", err)
 	}
 	if _, err := NewUpstream(wire.Quirks{DropParams: []string{`a"b`}}); err == nil {
 		t.Error("a malformed parameter name is taken")
