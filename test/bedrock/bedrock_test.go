@@ -313,7 +313,7 @@ func TestErrors(t *testing.T) {
 	}
 	stream := out.GetStream()
 	defer stream.Close()
-	for range stream.Events() { //nolint:revive // what comes before the error is known
+	for range stream.Events() {
 	}
 	if err := stream.Err(); !errors.As(err, new(*types.ModelStreamErrorException)) {
 		t.Errorf("a broken stream: %v", err)
