@@ -31,6 +31,18 @@ func answer(c *cell) {
 	}
 }
 
+// finish: the model's answer is cut off at its limit, and then by a filter. Each wire has words of its own for that, and so has each
+// dialect. The other ends are met in other rows: stop, tools, and pause.
+func finish(c *cell) {
+	c.approval = "never" // so that the gateway reads the reply
+	c.plays(providertest.Text("Half").Stop("length"))
+	c.says("Hi.")
+	c.wantText(c.fine(), "Half", "length")
+	c.plays(providertest.Text("Not").Stop("content_filter"))
+	c.says("On.")
+	c.wantText(c.fine(), "Not", "filter")
+}
+
 // clientTools: the model calls a tool of the client's, and goes on with its answer.
 func clientTools(c *cell) {
 	c.own = true

@@ -111,7 +111,7 @@ type chatUsage struct {
 	Out int64 `json:"completion_tokens"`
 }
 
-var chatStops = map[string]string{"stop": "stop", "tool_calls": "tools", "length": "length"}
+var chatStops = map[string]string{"stop": "stop", "tool_calls": "tools", "length": "length", "content_filter": "filter"}
 
 // take puts a message, or the delta of one, into r.
 func (m *chatMessage) take(t *testing.T, r *reply) {

@@ -158,7 +158,7 @@ type reply struct {
 	calls   []call // of tools of the client's own
 	ran     []ran
 	asks    []call // calls that wait for the client's word; id is the question's
-	stop    string // stop | tools | length | pause
+	stop    string // stop | tools | length | filter | pause
 	in, out int64  // the usage
 	failed  *failure
 	items   []jsontext.Value // what a client puts back into the conversation

@@ -44,6 +44,7 @@ var (
 var table = []row{
 	{name: "plain", modes: plainly, run: answer},
 	{name: "stream", modes: streamed, run: answer},
+	{name: "finish mapping", modes: both, run: finish},
 	{name: "the client's tools", modes: both, run: clientTools},
 	{name: "two of the client's tools at once", modes: both, run: twoAtOnce},
 	{name: "our tools over three rounds", modes: both, run: rounds},

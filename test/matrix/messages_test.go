@@ -101,7 +101,7 @@ type messagesUsage struct {
 	Out int64 `json:"output_tokens"`
 }
 
-var messagesStops = map[string]string{"end_turn": "stop", "tool_use": "tools", "max_tokens": "length", "pause_turn": "pause"}
+var messagesStops = map[string]string{"end_turn": "stop", "tool_use": "tools", "max_tokens": "length", "pause_turn": "pause", "refusal": "filter"}
 
 // take reads the blocks of a message.
 func (messagesDialect) take(t *testing.T, blocks []jsontext.Value, stop string, u messagesUsage, r *reply) {

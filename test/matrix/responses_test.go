@@ -97,11 +97,13 @@ type responsesItem struct {
 }
 
 type response struct {
-	Status     string                   `json:"status"`
-	Output     []jsontext.Value         `json:"output"`
-	Error      *responsesProblem        `json:"error"`
-	Incomplete *struct{ Reason string } `json:"incomplete_details"`
-	Usage      *struct {
+	Status     string            `json:"status"`
+	Output     []jsontext.Value  `json:"output"`
+	Error      *responsesProblem `json:"error"`
+	Incomplete *struct {
+		Reason string `json:"reason"`
+	} `json:"incomplete_details"`
+	Usage *struct {
 		In  int64 `json:"input_tokens"`
 		Out int64 `json:"output_tokens"`
 	} `json:"usage"`
@@ -175,7 +177,7 @@ func (responsesDialect) take(t *testing.T, v *response, r *reply) {
 	case v.Status == "completed":
 		r.stop = "stop"
 	case v.Status == "incomplete" && v.Incomplete != nil:
-		r.stop = "length"
+		r.stop = map[string]string{"max_output_tokens": "length", "content_filter": "filter"}[v.Incomplete.Reason]
 	case v.Status == "failed" && v.Error != nil:
 		r.failed = v.Error.failure()
 	default:
