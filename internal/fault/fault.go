@@ -99,7 +99,12 @@ func From(err error) *Error {
 }
 
 // KindOf returns the kind of err; Internal for errors of other types.
-func KindOf(err error) Kind { return From(err).Kind }
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Internal
+}
 
 // Invalidf is a 400 with code invalid_value that names the field.
 func Invalidf(param, format string, args ...any) *Error {
