@@ -55,7 +55,7 @@ func (cs *calls) take(v []byte) {
 	c, fresh := cs.find(&p)
 	if fresh {
 		if len(cs.list) == maxCalls {
-			cs.n.fail(broken("the provider's reply has more than %d tool calls", maxCalls))
+			cs.n.Fail(broken("the provider's reply has more than %d tool calls", maxCalls))
 			return
 		}
 		for _, old := range cs.list {
@@ -233,7 +233,7 @@ func (cs *calls) text(c *call, args []byte) string {
 func (cs *calls) tell(c *call, args string) {
 	if c.open {
 		if args != "" {
-			cs.n.emit(llm.Event{Kind: llm.ToolCall, Index: c.at, Call: llm.Call{Arguments: args}})
+			cs.n.Emit(llm.Event{Kind: llm.ToolCall, Index: c.at, Call: llm.Call{Arguments: args}})
 		}
 		return
 	}
@@ -256,7 +256,7 @@ func (cs *calls) tell(c *call, args string) {
 	if len(ev.Extra) > 0 {
 		told.Extra.Wire = Name
 	}
-	cs.n.emit(told)
+	cs.n.Emit(told)
 }
 
 // unique returns the id under which c is told: its own, unless an earlier call has that.
@@ -291,7 +291,7 @@ func (cs *calls) close() {
 		case c.name != "":
 			cs.tell(c, "")
 		case len(c.args) > 0:
-			cs.n.fail(broken("the provider's reply has a tool call without a name"))
+			cs.n.Fail(broken("the provider's reply has a tool call without a name"))
 		}
 	}
 }

@@ -12,10 +12,8 @@ import (
 // normaliser makes one stream of what providers send: it takes chunks, or one whole completion, and yields events in the
 // grammar of llm.Kind.
 type normaliser struct {
-	u     *Upstream
-	yield func(llm.Event, error) bool
-	over  bool      // the reply has ended: told, failed, or nobody listens any more
-	last  llm.Event // waits until it is known whether more follows at once; Kind 0: none
+	u *Upstream
+	wire.Teller
 
 	head  llm.Head
 	begun bool
@@ -35,44 +33,9 @@ type normaliser struct {
 }
 
 func (u *Upstream) normaliser(contentType string, yield func(llm.Event, error) bool) *normaliser {
-	n := &normaliser{u: u, yield: yield, head: llm.Head{ContentType: contentType}}
+	n := &normaliser{u: u, Teller: wire.Teller{Yield: yield}, head: llm.Head{ContentType: contentType}}
 	n.calls.n = n
 	return n
-}
-
-// settle is called between two chunks. While the next one is there already the last event is held on, so that whoever writes
-// it need not flush yet; members of a chunk do not outlive it.
-func (n *normaliser) settle(ready bool) {
-	if !ready || !n.last.Extra.Empty() || len(n.last.Call.Extra) > 0 {
-		n.release(false)
-	}
-}
-
-// emit yields an event, unless the reply is over. It is held until the next one, or release.
-func (n *normaliser) emit(ev llm.Event) {
-	n.release(true)
-	n.last = ev
-}
-
-// release yields the event that is held. more says whether another follows at once.
-func (n *normaliser) release(more bool) {
-	ev := n.last
-	n.last = llm.Event{}
-	if ev.Kind == 0 || n.over {
-		return
-	}
-	ev.More = more
-	if !n.yield(ev, nil) {
-		n.over = true
-	}
-}
-
-// fail ends the reply with err.
-func (n *normaliser) fail(err error) {
-	if n.release(true); !n.over {
-		n.over = true
-		n.yield(llm.Event{}, err)
-	}
 }
 
 // failed ends the reply with an error that the provider tells in it. After the finish reason nothing of the answer is missing.
@@ -81,7 +44,7 @@ func (n *normaliser) failed(data []byte) {
 		n.end(true)
 		return
 	}
-	n.fail(replyFault(data))
+	n.Fail(replyFault(data))
 }
 
 // chunk takes in one chunk.
@@ -92,7 +55,7 @@ func (n *normaliser) chunk(data []byte) {
 		return
 	}
 	if jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
-		n.fail(broken("the provider sent a piece of its reply that is not a JSON object"))
+		n.Fail(broken("the provider sent a piece of its reply that is not a JSON object"))
 		return
 	}
 	if n.begun {
@@ -100,7 +63,7 @@ func (n *normaliser) chunk(data []byte) {
 	}
 	choices, problem := n.members(data)
 	if problem != nil {
-		n.fail(replyFault(problem))
+		n.Fail(replyFault(problem))
 		return
 	}
 	if path := n.u.q.UsageMember; path != "" {
@@ -234,7 +197,7 @@ func (n *normaliser) takeUsage(v []byte) {
 
 func (n *normaliser) takeChoice(c []byte) {
 	delta := n.choiceMembers(c)
-	if n.over {
+	if n.Over {
 		return
 	}
 	n.begin()
@@ -270,7 +233,7 @@ func (n *normaliser) choiceMembers(c []byte) []byte {
 		case "usage":
 			n.takeUsage(v)
 		case "error":
-			n.fail(replyFault(v))
+			n.Fail(replyFault(v))
 			return nil
 		default:
 			if n.choiceIsNews(key, v) {
@@ -356,7 +319,7 @@ func (n *normaliser) decode(j *wire.Joiner, lit []byte) string {
 	}
 	s, ok := j.Add(lit)
 	if !ok {
-		n.fail(broken("the provider sent a text that is not a JSON string"))
+		n.Fail(broken("the provider sent a text that is not a JSON string"))
 	}
 	return s
 }

@@ -15,19 +15,19 @@ func (n *normaliser) begin() {
 	if n.head.ID == "" {
 		n.head.ID = "chatcmpl-" + n.u.newID()
 	}
-	n.emit(llm.Event{Kind: llm.Start, Head: &n.head, Extra: n.extra(true)})
+	n.Emit(llm.Event{Kind: llm.Start, Head: &n.head, Extra: n.extra(true)})
 }
 
 // tell yields what a chunk says. Members without an event of their own go with the first.
 func (n *normaliser) tell() {
 	if n.thought != "" {
-		n.emit(llm.Event{Kind: llm.Thinking, Text: n.thought, Extra: n.extra(false)})
+		n.Emit(llm.Event{Kind: llm.Thinking, Text: n.thought, Extra: n.extra(false)})
 	}
 	if n.say != "" {
-		n.emit(llm.Event{Kind: llm.Text, Text: n.say, Extra: n.extra(false)})
+		n.Emit(llm.Event{Kind: llm.Text, Text: n.say, Extra: n.extra(false)})
 	}
 	if x := n.extra(false); !x.Empty() {
-		n.emit(llm.Event{Kind: llm.Other, Extra: x})
+		n.Emit(llm.Event{Kind: llm.Other, Extra: x})
 	}
 	n.thought, n.say = "", ""
 }
@@ -48,18 +48,18 @@ func (n *normaliser) extra(topOnly bool) llm.Extra {
 
 // end tells the end of the reply. marked says that the provider marked it, with [DONE] or by sending a whole completion.
 func (n *normaliser) end(marked bool) {
-	if n.over {
+	if n.Over {
 		return
 	}
 	if n.stop == "" && (!marked || !n.begun) {
-		n.fail(unfinished())
+		n.Fail(unfinished())
 		return
 	}
 	if s := n.think.Rest(); s != "" {
-		n.emit(llm.Event{Kind: llm.Thinking, Text: s})
+		n.Emit(llm.Event{Kind: llm.Thinking, Text: s})
 	}
 	if s := n.text.Rest(); s != "" {
-		n.emit(llm.Event{Kind: llm.Text, Text: s})
+		n.Emit(llm.Event{Kind: llm.Text, Text: s})
 	}
 	n.unmark(func(string) (string, string) { return n.marks.rest() })
 	n.tell()
@@ -70,9 +70,9 @@ func (n *normaliser) end(marked bool) {
 	case n.calls.told == 0 && (n.stop == "" || n.stop == llm.StopTools):
 		n.stop = llm.StopDone
 	}
-	n.emit(llm.Event{Kind: llm.End, Stop: n.stop, Usage: readUsage(n.usage)})
-	n.release(false)
-	n.over = true
+	n.Emit(llm.Event{Kind: llm.End, Stop: n.stop, Usage: readUsage(n.usage)})
+	n.Release(false)
+	n.Over = true
 }
 
 func appendMember(dst, key, v []byte) []byte {

@@ -18,7 +18,7 @@ func (u *Upstream) readTyped(contentType string, body io.Reader, yield func(llm.
 	n := u.normaliser(contentType, yield)
 	switch document, stream, err := wire.OpenReply(opRead, contentType, body); {
 	case err != nil:
-		n.fail(err)
+		n.Fail(err)
 	case stream != nil:
 		n.readStream(stream)
 	default:
@@ -29,14 +29,14 @@ func (u *Upstream) readTyped(contentType string, body io.Reader, yield func(llm.
 // readPlain reads a whole completion.
 func (n *normaliser) readPlain(data []byte) {
 	if jsonedit.Kind(data) == '[' {
-		n.fail(replyFault(data))
+		n.Fail(replyFault(data))
 		return
 	}
-	if n.chunk(data); n.over {
+	if n.chunk(data); n.Over {
 		return
 	}
 	if !n.begun {
-		n.fail(broken("the provider's reply has no choices"))
+		n.Fail(broken("the provider's reply has no choices"))
 		return
 	}
 	n.end(true)
@@ -45,7 +45,7 @@ func (n *normaliser) readPlain(data []byte) {
 // readStream reads an event stream up to [DONE] or its end.
 func (n *normaliser) readStream(r io.Reader) {
 	events := sse.NewReader(r, wire.MaxFrame)
-	for !n.over {
+	for !n.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)
 		switch {
@@ -60,7 +60,7 @@ func (n *normaliser) readStream(r io.Reader) {
 			n.failed(data)
 		default:
 			n.chunk(data)
-			n.settle(events.Ready())
+			n.Settle(events.Ready())
 		}
 	}
 }
@@ -72,8 +72,8 @@ func (n *normaliser) broke(err error) {
 	case n.stop != "" && !gone:
 		n.end(true)
 	case errors.Is(err, sse.ErrTooLarge):
-		n.fail(broken("the provider sent an event of more than %d bytes", wire.MaxFrame))
+		n.Fail(broken("the provider sent an event of more than %d bytes", wire.MaxFrame))
 	default:
-		n.fail(err)
+		n.Fail(err)
 	}
 }

@@ -18,10 +18,8 @@ const (
 
 // reader makes events of a reply: of a stream's events, or of one whole document.
 type reader struct {
-	u     *Upstream
-	yield func(llm.Event, error) bool
-	over  bool      // the reply has ended: told, failed, or nobody listens any more
-	last  llm.Event // waits until it is known whether more follows at once; Kind 0: none
+	u *Upstream
+	wire.Teller
 
 	head   llm.Head
 	begun  bool
@@ -37,10 +35,10 @@ type reader struct {
 
 // readTyped reads a reply into events. Replies do not say which model has made them: it is the one that was asked.
 func (u *Upstream) readTyped(req *llm.Request, contentType string, body io.Reader, yield func(llm.Event, error) bool) {
-	r := &reader{u: u, yield: yield, head: llm.Head{ContentType: contentType, Model: u.model(req)}}
+	r := &reader{u: u, Teller: wire.Teller{Yield: yield}, head: llm.Head{ContentType: contentType, Model: u.model(req)}}
 	switch document, stream, err := wire.OpenReply(opRead, contentType, body); {
 	case err != nil:
-		r.fail(err)
+		r.Fail(err)
 	case stream != nil:
 		r.readStream(stream)
 	default:
@@ -51,24 +49,24 @@ func (u *Upstream) readTyped(req *llm.Request, contentType string, body io.Reade
 // readStream reads a stream up to message-end.
 func (r *reader) readStream(body io.Reader) {
 	events := sse.NewReader(body, wire.MaxFrame)
-	for !r.over {
+	for !r.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)
 		switch {
 		case errors.Is(err, io.EOF):
-			r.fail(unfinished())
+			r.Fail(unfinished())
 		case errors.Is(err, sse.ErrTooLarge):
-			r.fail(broken("the provider sent an event of more than %d bytes", wire.MaxFrame))
+			r.Fail(broken("the provider sent an event of more than %d bytes", wire.MaxFrame))
 		case err != nil:
-			r.fail(err)
+			r.Fail(err)
 		case len(data) == 0:
 		case string(data) == "[DONE]":
-			r.fail(unfinished())
+			r.Fail(unfinished())
 		case jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data):
-			r.fail(broken("the provider sent a piece of its reply that is not a JSON object"))
+			r.Fail(broken("the provider sent a piece of its reply that is not a JSON object"))
 		default:
 			r.take(data)
-			r.settle(events.Ready())
+			r.Settle(events.Ready())
 		}
 	}
 }
@@ -87,11 +85,11 @@ func (r *reader) take(data []byte) {
 		r.end()
 		return
 	case "":
-		r.fail(replyFault(data))
+		r.Fail(replyFault(data))
 		return
 	}
 	if !r.begun || !r.fits(len(data)) {
-		r.fail(broken("the provider sent a piece of its reply before the start, or a reply that is too large"))
+		r.Fail(broken("the provider sent a piece of its reply before the start, or a reply that is too large"))
 		return
 	}
 	switch kind {
@@ -121,16 +119,16 @@ func place(data []byte) int64 {
 // readPlain reads a whole reply.
 func (r *reader) readPlain(data []byte) {
 	if jsonedit.Kind(data) != '{' || !jsonedit.Valid(data) {
-		r.fail(broken("the provider's reply is not a JSON object"))
+		r.Fail(broken("the provider's reply is not a JSON object"))
 		return
 	}
 	message := jsonedit.Get(data, "message")
 	if jsonedit.Kind(message) != '{' { // a text: an error
 		if message == nil && jsonedit.Get(data, "error") == nil {
-			r.fail(broken("the provider's reply has no message"))
+			r.Fail(broken("the provider's reply has no message"))
 			return
 		}
-		r.fail(replyFault(data))
+		r.Fail(replyFault(data))
 		return
 	}
 	r.begin(data)
@@ -159,7 +157,7 @@ func (r *reader) readPlain(data []byte) {
 // begin tells the start of the reply.
 func (r *reader) begin(data []byte) {
 	if r.begun {
-		r.fail(broken("the provider began its reply twice"))
+		r.Fail(broken("the provider began its reply twice"))
 		return
 	}
 	r.begun = true
@@ -167,14 +165,14 @@ func (r *reader) begin(data []byte) {
 	if r.head.ID == "" {
 		r.head.ID = r.u.newID()
 	}
-	r.emit(llm.Event{Kind: llm.Start, Head: &r.head})
+	r.Emit(llm.Event{Kind: llm.Start, Head: &r.head})
 }
 
 // closes takes in why the reply ended, and what it has cost: the delta of message-end, or a whole reply.
 func (r *reader) closes(v []byte) {
 	r.finish = word(jsonedit.Get(v, "finish_reason"))
 	if failed(r.finish) {
-		r.fail(unusable(r.finish, v))
+		r.Fail(unusable(r.finish, v))
 	}
 	if usage := jsonedit.Get(v, "usage"); jsonedit.Kind(usage) == '{' {
 		r.usage = append(r.usage[:0], usage...)
@@ -184,18 +182,18 @@ func (r *reader) closes(v []byte) {
 // end tells the end of the reply. What was not closed is.
 func (r *reader) end() {
 	switch {
-	case r.over:
+	case r.Over:
 		return
 	case !r.begun:
-		r.fail(broken("the provider's reply ended before it began"))
+		r.Fail(broken("the provider's reply ended before it began"))
 		return
 	case r.finish == "":
-		r.fail(unfinished())
+		r.Fail(unfinished())
 		return
 	}
 	r.rest()
 	if turn := r.turn(); turn != nil {
-		r.emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Delta: turn}})
+		r.Emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Delta: turn}})
 	}
 	stop := stopOf(r.finish)
 	switch {
@@ -204,47 +202,12 @@ func (r *reader) end() {
 	case len(r.calls) == 0 && stop == llm.StopTools:
 		stop = llm.StopDone
 	}
-	r.emit(llm.Event{Kind: llm.End, Stop: stop, Usage: readUsage(r.usage)})
-	r.release(false)
-	r.over = true
+	r.Emit(llm.Event{Kind: llm.End, Stop: stop, Usage: readUsage(r.usage)})
+	r.Release(false)
+	r.Over = true
 }
 
 func (r *reader) fits(n int) bool {
 	r.size += n
 	return r.size <= maxReply && len(r.blocks)+len(r.calls) < maxBlocks
-}
-
-// settle is called between two events of a stream. While the next one is there already the last event is held on, so that
-// whoever writes it need not flush yet; bytes of the stream do not outlive it.
-func (r *reader) settle(ready bool) {
-	if !ready || !r.last.Extra.Empty() {
-		r.release(false)
-	}
-}
-
-// emit yields an event, unless the reply is over. It is held until the next one, or release.
-func (r *reader) emit(ev llm.Event) {
-	r.release(true)
-	r.last = ev
-}
-
-// release yields the event that is held. more says whether another follows at once.
-func (r *reader) release(more bool) {
-	ev := r.last
-	r.last = llm.Event{}
-	if ev.Kind == 0 || r.over {
-		return
-	}
-	ev.More = more
-	if !r.yield(ev, nil) {
-		r.over = true
-	}
-}
-
-// fail ends the reply with err.
-func (r *reader) fail(err error) {
-	if r.release(true); !r.over {
-		r.over = true
-		r.yield(llm.Event{}, err)
-	}
 }

@@ -23,7 +23,7 @@ func (r *reader) say(t *said, kind llm.Kind, lit []byte) {
 	}
 	s, ok := t.join.Add(lit)
 	if !ok {
-		r.fail(broken("the provider sent a text that is not a JSON string"))
+		r.Fail(broken("the provider sent a text that is not a JSON string"))
 		return
 	}
 	r.tell(t, kind, s)
@@ -32,7 +32,7 @@ func (r *reader) say(t *said, kind llm.Kind, lit []byte) {
 func (r *reader) tell(t *said, kind llm.Kind, s string) {
 	if s != "" {
 		t.text.WriteString(s)
-		r.emit(llm.Event{Kind: kind, Text: s})
+		r.Emit(llm.Event{Kind: kind, Text: s})
 	}
 }
 
@@ -58,11 +58,11 @@ func (b *block) of() (llm.Kind, string) {
 
 // open begins a block, and tells what it holds already.
 func (r *reader) open(index int64, v []byte) {
-	if r.over {
+	if r.Over {
 		return
 	}
 	if jsonedit.Kind(v) != '{' {
-		r.fail(broken("the provider sent a piece of content that is not an object"))
+		r.Fail(broken("the provider sent a piece of content that is not an object"))
 		return
 	}
 	b := &block{index: index, kind: word(jsonedit.Get(v, "type"))}
@@ -123,12 +123,12 @@ type call struct {
 
 // openCall tells of a call.
 func (r *reader) openCall(index int64, v []byte) {
-	if r.over {
+	if r.Over {
 		return
 	}
 	name := word(jsonedit.Get(v, "function", "name"))
 	if name == "" {
-		r.fail(broken("the provider's reply has a tool call without a name"))
+		r.Fail(broken("the provider's reply has a tool call without a name"))
 		return
 	}
 	given := word(jsonedit.Get(v, "id"))
@@ -145,7 +145,7 @@ func (r *reader) openCall(index int64, v []byte) {
 	r.ids[id] = true
 	c := &call{index: index, at: len(r.calls)}
 	r.calls = append(r.calls, c)
-	r.emit(llm.Event{Kind: llm.ToolCall, Index: c.at, Call: llm.Call{ID: id, Name: name}})
+	r.Emit(llm.Event{Kind: llm.ToolCall, Index: c.at, Call: llm.Call{ID: id, Name: name}})
 	r.pass(c, jsonedit.Get(v, "function", "arguments"))
 }
 
@@ -172,7 +172,7 @@ func (r *reader) pass(c *call, lit []byte) {
 	}
 	s, ok := c.args.join.Add(lit)
 	if !ok {
-		r.fail(broken("the provider sent arguments that are not a JSON string"))
+		r.Fail(broken("the provider sent arguments that are not a JSON string"))
 		return
 	}
 	r.tellArgs(c, s)
@@ -181,7 +181,7 @@ func (r *reader) pass(c *call, lit []byte) {
 func (r *reader) tellArgs(c *call, s string) {
 	if s != "" {
 		c.args.text.WriteString(s)
-		r.emit(llm.Event{Kind: llm.ToolCall, Index: c.at, Call: llm.Call{Arguments: s}})
+		r.Emit(llm.Event{Kind: llm.ToolCall, Index: c.at, Call: llm.Call{Arguments: s}})
 	}
 }
 

@@ -20,11 +20,9 @@ const (
 
 // reader makes events of a reply: of a stream's frames, or of one document.
 type reader struct {
-	u     *Upstream
-	req   *llm.Request
-	yield func(llm.Event, error) bool
-	over  bool      // the reply has ended: told, failed, or nobody listens any more
-	last  llm.Event // waits until it is known whether more follows at once; Kind 0: none
+	u   *Upstream
+	req *llm.Request
+	wire.Teller
 
 	head    llm.Head
 	begun   bool
@@ -40,11 +38,11 @@ type reader struct {
 
 // read reads a reply into events.
 func (u *Upstream) read(req *llm.Request, contentType string, body io.Reader, yield func(llm.Event, error) bool) {
-	r := &reader{u: u, req: req, yield: yield, head: llm.Head{ContentType: contentType, Model: u.model(req)}}
+	r := &reader{u: u, req: req, Teller: wire.Teller{Yield: yield}, head: llm.Head{ContentType: contentType, Model: u.model(req)}}
 	document, stream, err := open(body)
 	switch {
 	case err != nil:
-		r.fail(err)
+		r.Fail(err)
 	case stream != nil:
 		r.readStream(stream)
 	default:
@@ -73,22 +71,22 @@ func open(body io.Reader) (document []byte, stream io.Reader, err error) {
 // readStream reads a stream to its end. The metadata that come last say the usage.
 func (r *reader) readStream(body io.Reader) {
 	frames := eventstream.NewReader(body, maxFrame)
-	for !r.over {
+	for !r.Over {
 		f, err := frames.Next()
 		switch {
 		case errors.Is(err, io.EOF) && r.stopped:
 			r.end()
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			r.fail(broken("the provider's reply ended before messageStop"))
+			r.Fail(broken("the provider's reply ended before messageStop"))
 		case errors.Is(err, eventstream.ErrTooLarge):
-			r.fail(broken("the provider sent a frame of more than %d bytes", maxFrame))
+			r.Fail(broken("the provider sent a frame of more than %d bytes", maxFrame))
 		case errors.Is(err, eventstream.ErrCorrupt):
-			r.fail(broken("the provider sent a frame that is corrupt"))
+			r.Fail(broken("the provider sent a frame that is corrupt"))
 		case err != nil:
-			r.fail(err)
+			r.Fail(err)
 		default:
 			r.frame(f)
-			r.settle(frames.Ready())
+			r.Settle(frames.Ready())
 		}
 	}
 }
@@ -97,12 +95,12 @@ func (r *reader) readStream(body io.Reader) {
 func (r *reader) frame(f *eventstream.Frame) {
 	switch string(f.Text(":message-type")) {
 	case "exception":
-		r.fail(exception(string(f.Text(":exception-type")), f.Payload))
+		r.Fail(exception(string(f.Text(":exception-type")), f.Payload))
 	case "error":
-		r.fail(exception(string(f.Text(":error-code")), jsonedit.AppendQuote(nil, string(f.Text(":error-message")))))
+		r.Fail(exception(string(f.Text(":error-code")), jsonedit.AppendQuote(nil, string(f.Text(":error-message")))))
 	default:
 		if data := bytes.TrimSpace(f.Payload); jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
-			r.fail(broken("the provider sent a piece of its reply that is not a JSON object"))
+			r.Fail(broken("the provider sent a piece of its reply that is not a JSON object"))
 		} else {
 			r.take(f.Text(":event-type"), data)
 		}
@@ -143,14 +141,14 @@ func (r *reader) readPlain(data []byte) {
 	content := jsonedit.Get(data, "output", "message", "content")
 	switch {
 	case jsonedit.Kind(data) != '{' || !jsonedit.Valid(data):
-		r.fail(broken("the provider's reply is not a JSON object"))
+		r.Fail(broken("the provider's reply is not a JSON object"))
 		return
 	case jsonedit.Kind(content) != '[':
 		if jsonedit.Get(data, "message") == nil {
-			r.fail(broken("the provider's reply has no content"))
+			r.Fail(broken("the provider's reply has no content"))
 			return
 		}
-		r.fail(exception(word(jsonedit.Get(data, "__type")), data))
+		r.Fail(exception(word(jsonedit.Get(data, "__type")), data))
 		return
 	}
 	r.begin()
@@ -164,22 +162,22 @@ func (r *reader) readPlain(data []byte) {
 // begin tells the start of the reply.
 func (r *reader) begin() {
 	if r.begun {
-		r.fail(broken("the provider began its reply twice"))
+		r.Fail(broken("the provider began its reply twice"))
 		return
 	}
 	r.begun = true
 	r.head.ID, r.head.Created = "msg_"+r.u.newID(), r.u.now().Unix()
-	r.emit(llm.Event{Kind: llm.Start, Head: &r.head})
+	r.Emit(llm.Event{Kind: llm.Start, Head: &r.head})
 }
 
 // end tells the end of the reply. Blocks that were not closed are.
 func (r *reader) end() {
 	if !r.begun {
-		r.fail(broken("the provider's reply ended before it began"))
+		r.Fail(broken("the provider's reply ended before it began"))
 		return
 	}
 	if r.stop == "malformed_model_output" || r.stop == "malformed_tool_use" {
-		r.fail(broken("the model wrote something that is no answer (%s); ask again", r.stop))
+		r.Fail(broken("the model wrote something that is no answer (%s); ask again", r.stop))
 		return
 	}
 	for _, b := range r.blocks {
@@ -188,7 +186,7 @@ func (r *reader) end() {
 		}
 	}
 	if content := r.content(); content != nil {
-		r.emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Delta: content}})
+		r.Emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Delta: content}})
 	}
 	stop := stopOf(r.stop)
 	switch {
@@ -197,9 +195,9 @@ func (r *reader) end() {
 	case r.calls == 0 && (stop == "" || stop == llm.StopTools):
 		stop = llm.StopDone
 	}
-	r.emit(llm.Event{Kind: llm.End, Stop: stop, Usage: readUsage(r.usage)})
-	r.release(false)
-	r.over = true
+	r.Emit(llm.Event{Kind: llm.End, Stop: stop, Usage: readUsage(r.usage)})
+	r.Release(false)
+	r.Over = true
 }
 
 // stopOf is our word for a reason to stop. Those that no other wire has a word for stay as they are.
@@ -256,41 +254,6 @@ func readUsage(raw []byte) *llm.Usage {
 		}
 	}
 	return u
-}
-
-// settle is called between two frames of a stream. While the next one is there already the last event is held on, so that
-// whoever writes it need not flush yet; bytes of the stream do not outlive their frame.
-func (r *reader) settle(ready bool) {
-	if !ready || !r.last.Extra.Empty() {
-		r.release(false)
-	}
-}
-
-// emit yields an event, unless the reply is over. It is held until the next one, or release.
-func (r *reader) emit(ev llm.Event) {
-	r.release(true)
-	r.last = ev
-}
-
-// release yields the event that is held. more says whether another follows at once.
-func (r *reader) release(more bool) {
-	ev := r.last
-	r.last = llm.Event{}
-	if ev.Kind == 0 || r.over {
-		return
-	}
-	ev.More = more
-	if !r.yield(ev, nil) {
-		r.over = true
-	}
-}
-
-// fail ends the reply with err.
-func (r *reader) fail(err error) {
-	if r.release(true); !r.over {
-		r.over = true
-		r.yield(llm.Event{}, err)
-	}
 }
 
 // watcher looks on while a reply is relayed.

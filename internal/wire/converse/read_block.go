@@ -41,10 +41,10 @@ func (r *reader) opened(index int64) *block {
 func (r *reader) add(index int64, kind string) *block {
 	switch {
 	case !r.begun:
-		r.fail(broken("the provider sent content before messageStart"))
+		r.Fail(broken("the provider sent content before messageStart"))
 		return nil
 	case len(r.blocks) == maxBlocks:
-		r.fail(tooLarge())
+		r.Fail(tooLarge())
 		return nil
 	}
 	if old := r.opened(index); old != nil {
@@ -58,7 +58,7 @@ func (r *reader) add(index int64, kind string) *block {
 // fits counts bytes of the reply's blocks; it reports false when they are too many.
 func (r *reader) fits(n int) bool {
 	if r.size += n; r.size > maxReply {
-		r.fail(tooLarge())
+		r.Fail(tooLarge())
 	}
 	return r.size <= maxReply
 }
@@ -83,7 +83,7 @@ func (r *reader) start(index int64, v []byte) {
 func (r *reader) openCall(b *block, use []byte) {
 	b.id, b.name = word(jsonedit.Get(use, "toolUseId")), word(jsonedit.Get(use, "name"))
 	if b.name == "" {
-		r.fail(broken("the provider's reply has a tool call without a name"))
+		r.Fail(broken("the provider's reply has a tool call without a name"))
 		return
 	}
 	if b.id == "" {
@@ -99,7 +99,7 @@ func (r *reader) openCall(b *block, use []byte) {
 	r.ids[b.id] = true
 	b.call = r.calls
 	r.calls++
-	r.emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{ID: b.id, Name: nameIn(r.req, b.name)}})
+	r.Emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{ID: b.id, Name: nameIn(r.req, b.name)}})
 }
 
 // nameIn is the name under which the request offers the tool that the model calls by this name.
@@ -130,7 +130,7 @@ func (r *reader) grow(index int64, v []byte) {
 	}
 	switch {
 	case string(kind) != b.kind:
-		r.fail(broken("the provider sent %.40q in a block of another kind", kind))
+		r.Fail(broken("the provider sent %.40q in a block of another kind", kind))
 	case b.kind == "text":
 		r.say(b, llm.Text, value)
 	case b.kind == "reasoningContent":
@@ -144,19 +144,19 @@ func (r *reader) grow(index int64, v []byte) {
 func (r *reader) say(b *block, kind llm.Kind, lit []byte) {
 	s, ok := b.joiner.Add(lit)
 	if !ok {
-		r.fail(broken("the provider sent a text that is not a JSON string"))
+		r.Fail(broken("the provider sent a text that is not a JSON string"))
 		return
 	}
 	b.text = append(b.text, lit[1:len(lit)-1]...)
 	if s != "" {
-		r.emit(llm.Event{Kind: kind, Text: s})
+		r.Emit(llm.Event{Kind: kind, Text: s})
 	}
 }
 
 // sayRest tells what stands for a character that was cut off.
 func (r *reader) sayRest(b *block, kind llm.Kind) {
 	if s := b.joiner.Rest(); s != "" {
-		r.emit(llm.Event{Kind: kind, Text: s})
+		r.Emit(llm.Event{Kind: kind, Text: s})
 	}
 }
 
@@ -184,12 +184,12 @@ func (r *reader) growInput(b *block, lit []byte) {
 	}
 	s, ok := b.joiner.Add(lit)
 	if !ok {
-		r.fail(broken("the provider sent a piece of a tool's input that is not a JSON string"))
+		r.Fail(broken("the provider sent a piece of a tool's input that is not a JSON string"))
 		return
 	}
 	b.input = append(b.input, s...)
 	if s != "" {
-		r.emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: s}})
+		r.Emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: s}})
 	}
 }
 
@@ -206,7 +206,7 @@ func (r *reader) close(b *block) {
 	case "toolUse":
 		if len(b.input) == 0 {
 			b.input = []byte("{}")
-			r.emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: "{}"}})
+			r.Emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: "{}"}})
 		}
 		b.raw = appendUse(b.id, b.name, b.input)
 	}
@@ -253,7 +253,7 @@ func (r *reader) whole(v []byte) {
 			r.sayRest(b, llm.Thinking)
 		}
 	case "toolUse":
-		if r.openCall(b, value); r.over {
+		if r.openCall(b, value); r.Over {
 			return
 		}
 		input := jsonedit.Get(value, "input")
@@ -263,8 +263,8 @@ func (r *reader) whole(v []byte) {
 		if word(jsonedit.Get(value, "toolUseId")) != b.id {
 			b.raw = appendUse(b.id, b.name, input)
 		}
-		r.emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: string(input)}})
+		r.Emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: string(input)}})
 	default:
-		r.emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Choice: v}})
+		r.Emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Choice: v}})
 	}
 }

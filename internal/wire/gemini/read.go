@@ -19,11 +19,9 @@ const (
 
 // reader makes events of a reply: of a stream's chunks, or of one whole response.
 type reader struct {
-	u     *Upstream
-	req   *llm.Request
-	yield func(llm.Event, error) bool
-	over  bool      // the reply has ended: told, failed, or nobody listens any more
-	last  llm.Event // waits until it is known whether more follows at once; Kind 0: none
+	u   *Upstream
+	req *llm.Request
+	wire.Teller
 
 	head    llm.Head
 	begun   bool
@@ -42,10 +40,10 @@ type reader struct {
 
 // readTyped reads a reply into events.
 func (u *Upstream) readTyped(req *llm.Request, contentType string, body io.Reader, yield func(llm.Event, error) bool) {
-	r := &reader{u: u, req: req, yield: yield, head: llm.Head{ContentType: contentType}}
+	r := &reader{u: u, req: req, Teller: wire.Teller{Yield: yield}, head: llm.Head{ContentType: contentType}}
 	switch document, stream, err := wire.OpenReply(opRead, contentType, body); {
 	case err != nil:
-		r.fail(err)
+		r.Fail(err)
 	case stream != nil:
 		r.readStream(stream)
 	default:
@@ -56,22 +54,22 @@ func (u *Upstream) readTyped(req *llm.Request, contentType string, body io.Reade
 // readStream reads a stream to its end: the API has no event that closes it.
 func (r *reader) readStream(body io.Reader) {
 	events := sse.NewReader(body, maxFrame)
-	for !r.over {
+	for !r.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)
 		switch {
 		case errors.Is(err, io.EOF):
 			r.end()
 		case errors.Is(err, sse.ErrTooLarge):
-			r.fail(broken("the provider sent an event of more than %d bytes", maxFrame))
+			r.Fail(broken("the provider sent an event of more than %d bytes", maxFrame))
 		case err != nil:
-			r.fail(err)
+			r.Fail(err)
 		case len(data) == 0 || string(data) == "[DONE]":
 		case len(jsonedit.Get(data)) != len(data):
-			r.fail(broken("the provider sent a piece of its reply that is not JSON"))
+			r.Fail(broken("the provider sent a piece of its reply that is not JSON"))
 		default:
 			r.chunk(data)
-			r.settle(events.Ready())
+			r.Settle(events.Ready())
 		}
 	}
 }
@@ -79,14 +77,14 @@ func (r *reader) readStream(body io.Reader) {
 // readPlain reads a whole response, or the list of chunks that a stream is where nobody asked for events.
 func (r *reader) readPlain(data []byte) {
 	if !jsonedit.Valid(data) {
-		r.fail(broken("the provider's reply is not JSON"))
+		r.Fail(broken("the provider's reply is not JSON"))
 		return
 	}
 	if jsonedit.Kind(data) == '{' {
 		r.chunk(data)
 	}
 	for v := range jsonedit.Elements(data) {
-		if r.over {
+		if r.Over {
 			return
 		}
 		r.chunk(v)
@@ -101,11 +99,11 @@ func (r *reader) chunk(data []byte) {
 		break
 	}
 	if jsonedit.Kind(data) != '{' {
-		r.fail(broken("the provider sent a piece of its reply that is not a JSON object"))
+		r.Fail(broken("the provider sent a piece of its reply that is not a JSON object"))
 		return
 	}
 	if e := jsonedit.Get(data, "error"); !jsonedit.IsNull(e) {
-		r.fail(replyFault(data))
+		r.Fail(replyFault(data))
 		return
 	}
 	candidate := r.candidate(jsonedit.Get(data, "candidates"))
@@ -118,7 +116,7 @@ func (r *reader) chunk(data []byte) {
 		r.blocked = true
 	}
 	for p := range jsonedit.Elements(jsonedit.Get(candidate, "content", "parts")) {
-		if r.over {
+		if r.Over {
 			return
 		}
 		r.part(p)
@@ -149,69 +147,34 @@ func (r *reader) begin(data []byte) {
 	if r.head.ID == "" {
 		r.head.ID = r.u.newID()
 	}
-	r.emit(llm.Event{Kind: llm.Start, Head: &r.head})
+	r.Emit(llm.Event{Kind: llm.Start, Head: &r.head})
 }
 
 // end tells the end of the reply, or why it is none.
 func (r *reader) end() {
 	stop := stopOf(r.finish)
 	switch {
-	case r.over:
+	case r.Over:
 		return
 	case !r.begun:
-		r.fail(broken("the provider's reply is empty"))
+		r.Fail(broken("the provider's reply is empty"))
 		return
 	case r.blocked:
 		stop = llm.StopFilter
 	case r.finish == "":
-		r.fail(broken("the provider's reply ended before it was complete"))
+		r.Fail(broken("the provider's reply ended before it was complete"))
 		return
 	case failed(r.finish):
-		r.fail(unusable(r.finish, r.why))
+		r.Fail(unusable(r.finish, r.why))
 		return
 	case r.calls > 0 && stop == llm.StopDone:
 		stop = llm.StopTools
 	}
 	r.rest()
 	if parts := r.content(); parts != nil {
-		r.emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Delta: parts}})
+		r.Emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Delta: parts}})
 	}
-	r.emit(llm.Event{Kind: llm.End, Stop: stop, Usage: readUsage(r.usage)})
-	r.release(false)
-	r.over = true
-}
-
-// settle is called between two events of a stream. While the next one is there already the last event is held on, so that
-// whoever writes it need not flush yet; bytes of the stream do not outlive it.
-func (r *reader) settle(ready bool) {
-	if !ready || !r.last.Extra.Empty() || len(r.last.Call.Extra) > 0 {
-		r.release(false)
-	}
-}
-
-// emit yields an event, unless the reply is over. It is held until the next one, or release.
-func (r *reader) emit(ev llm.Event) {
-	r.release(true)
-	r.last = ev
-}
-
-// release yields the event that is held. more says whether another follows at once.
-func (r *reader) release(more bool) {
-	ev := r.last
-	r.last = llm.Event{}
-	if ev.Kind == 0 || r.over {
-		return
-	}
-	ev.More = more
-	if !r.yield(ev, nil) {
-		r.over = true
-	}
-}
-
-// fail ends the reply with err.
-func (r *reader) fail(err error) {
-	if r.release(true); !r.over {
-		r.over = true
-		r.yield(llm.Event{}, err)
-	}
+	r.Emit(llm.Event{Kind: llm.End, Stop: stop, Usage: readUsage(r.usage)})
+	r.Release(false)
+	r.Over = true
 }

@@ -22,7 +22,7 @@ type part struct {
 // part takes in a part of the answer, and tells what it says.
 func (r *reader) part(v []byte) {
 	if jsonedit.Kind(v) != '{' {
-		r.fail(broken("the provider sent a part of its answer that is not an object"))
+		r.Fail(broken("the provider sent a part of its answer that is not an object"))
 		return
 	}
 	call, text := jsonedit.Get(v, "functionCall"), jsonedit.Get(v, "text")
@@ -31,7 +31,7 @@ func (r *reader) part(v []byte) {
 		return
 	}
 	if !r.keep(v, text, thought) {
-		r.fail(broken("the provider's reply has too many or too large parts"))
+		r.Fail(broken("the provider's reply has too many or too large parts"))
 		return
 	}
 	switch {
@@ -49,21 +49,21 @@ func (r *reader) part(v []byte) {
 func (r *reader) say(kind llm.Kind, j *wire.Joiner, lit []byte) {
 	s, ok := j.Add(lit)
 	if !ok {
-		r.fail(broken("the provider sent a text that is not a JSON string"))
+		r.Fail(broken("the provider sent a text that is not a JSON string"))
 		return
 	}
 	if s != "" {
-		r.emit(llm.Event{Kind: kind, Text: s})
+		r.Emit(llm.Event{Kind: kind, Text: s})
 	}
 }
 
 // rest tells what stands for a character whose second half never came.
 func (r *reader) rest() {
 	if s := r.think.Rest(); s != "" {
-		r.emit(llm.Event{Kind: llm.Thinking, Text: s})
+		r.Emit(llm.Event{Kind: llm.Thinking, Text: s})
 	}
 	if s := r.text.Rest(); s != "" {
-		r.emit(llm.Event{Kind: llm.Text, Text: s})
+		r.Emit(llm.Event{Kind: llm.Text, Text: s})
 	}
 }
 
@@ -71,13 +71,13 @@ func (r *reader) rest() {
 func (r *reader) call(fc, signature []byte) {
 	name := word(jsonedit.Get(fc, "name"))
 	if name == "" {
-		r.fail(broken("the provider's reply has a call without a name"))
+		r.Fail(broken("the provider's reply has a call without a name"))
 		return
 	}
 	c := llm.Call{ID: word(jsonedit.Get(fc, "id")), Name: offeredName(r.req, name), Arguments: "{}"}
 	if args := jsonedit.Get(fc, "args"); jsonedit.Kind(args) == '{' {
 		if !jsonedit.Valid(args) {
-			r.fail(broken("the provider's reply has a call whose arguments are not JSON"))
+			r.Fail(broken("the provider's reply has a call whose arguments are not JSON"))
 			return
 		}
 		c.Arguments = string(args)
@@ -100,7 +100,7 @@ func (r *reader) call(fc, signature []byte) {
 		ev.Extra.Wire = Name
 	}
 	r.calls++
-	r.emit(ev)
+	r.Emit(ev)
 }
 
 // madeID is the id of a call to which the model gave none.

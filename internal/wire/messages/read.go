@@ -19,10 +19,8 @@ const (
 
 // reader makes events of a reply: of a stream's events, or of one whole message.
 type reader struct {
-	u     *Upstream
-	yield func(llm.Event, error) bool
-	over  bool      // the reply has ended: told, failed, or nobody listens any more
-	last  llm.Event // waits until it is known whether more follows at once; Kind 0: none
+	u *Upstream
+	wire.Teller
 
 	head    llm.Head
 	begun   bool
@@ -38,10 +36,10 @@ type reader struct {
 
 // readTyped reads a reply into events.
 func (u *Upstream) readTyped(contentType string, body io.Reader, yield func(llm.Event, error) bool) {
-	r := &reader{u: u, yield: yield, head: llm.Head{ContentType: contentType}}
+	r := &reader{u: u, Teller: wire.Teller{Yield: yield}, head: llm.Head{ContentType: contentType}}
 	switch document, stream, err := wire.OpenReply(opRead, contentType, body); {
 	case err != nil:
-		r.fail(err)
+		r.Fail(err)
 	case stream != nil:
 		r.readStream(stream)
 	default:
@@ -52,22 +50,22 @@ func (u *Upstream) readTyped(contentType string, body io.Reader, yield func(llm.
 // readStream reads a stream up to message_stop.
 func (r *reader) readStream(body io.Reader) {
 	events := sse.NewReader(body, maxFrame)
-	for !r.over {
+	for !r.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)
 		switch {
 		case errors.Is(err, io.EOF):
-			r.fail(unfinished())
+			r.Fail(unfinished())
 		case errors.Is(err, sse.ErrTooLarge):
-			r.fail(broken("the provider sent an event of more than %d bytes", maxFrame))
+			r.Fail(broken("the provider sent an event of more than %d bytes", maxFrame))
 		case err != nil:
-			r.fail(err)
+			r.Fail(err)
 		case len(data) == 0:
 		case jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data):
-			r.fail(broken("the provider sent a piece of its reply that is not a JSON object"))
+			r.Fail(broken("the provider sent a piece of its reply that is not a JSON object"))
 		default:
 			r.take(data)
-			r.settle(events.Ready())
+			r.Settle(events.Ready())
 		}
 	}
 }
@@ -98,7 +96,7 @@ func (r *reader) take(data []byte) {
 	case "message_stop":
 		r.end()
 	case "error":
-		r.fail(replyFault(data))
+		r.Fail(replyFault(data))
 	}
 }
 
@@ -111,16 +109,16 @@ func place(data []byte) int64 {
 // readPlain reads a whole message.
 func (r *reader) readPlain(data []byte) {
 	if jsonedit.Kind(data) != '{' || !jsonedit.Valid(data) {
-		r.fail(broken("the provider's reply is not a JSON object"))
+		r.Fail(broken("the provider's reply is not a JSON object"))
 		return
 	}
 	content := jsonedit.Get(data, "content")
 	if content == nil || word(jsonedit.Get(data, "type")) == "error" {
 		if jsonedit.Get(data, "error") == nil {
-			r.fail(broken("the provider's reply has no content"))
+			r.Fail(broken("the provider's reply has no content"))
 			return
 		}
-		r.fail(replyFault(data))
+		r.Fail(replyFault(data))
 		return
 	}
 	r.begin(data)
@@ -136,7 +134,7 @@ func (r *reader) readPlain(data []byte) {
 // begin tells the start of the reply.
 func (r *reader) begin(message []byte) {
 	if r.begun {
-		r.fail(broken("the provider began its reply twice"))
+		r.Fail(broken("the provider began its reply twice"))
 		return
 	}
 	r.begun = true
@@ -160,7 +158,7 @@ func (r *reader) begin(message []byte) {
 		r.head.ID = "msg_" + r.u.newID()
 	}
 	r.head.Created = r.u.now().Unix()
-	r.emit(llm.Event{Kind: llm.Start, Head: &r.head, Usage: readUsage(r.usage), Extra: extra(llm.Extra{Top: top})})
+	r.Emit(llm.Event{Kind: llm.Start, Head: &r.head, Usage: readUsage(r.usage), Extra: extra(llm.Extra{Top: top})})
 }
 
 // closes takes in why the reply ended: the delta of a message_delta, or a whole message.
@@ -187,7 +185,7 @@ func closingMember(key []byte) bool {
 // end tells the end of the reply. Blocks that were not closed are.
 func (r *reader) end() {
 	if !r.begun {
-		r.fail(broken("the provider's reply ended before it began"))
+		r.Fail(broken("the provider's reply ended before it began"))
 		return
 	}
 	for _, b := range r.blocks {
@@ -196,7 +194,7 @@ func (r *reader) end() {
 		}
 	}
 	if content := r.content(); content != nil {
-		r.emit(llm.Event{Kind: llm.Other, Extra: extra(llm.Extra{Delta: content})})
+		r.Emit(llm.Event{Kind: llm.Other, Extra: extra(llm.Extra{Delta: content})})
 	}
 	stop := stopOf(r.stop)
 	switch {
@@ -205,9 +203,9 @@ func (r *reader) end() {
 	case r.calls == 0 && (stop == "" || stop == llm.StopTools):
 		stop = llm.StopDone
 	}
-	r.emit(llm.Event{Kind: llm.End, Stop: stop, Usage: readUsage(r.usage), Extra: extra(llm.Extra{Top: r.closing})})
-	r.release(false)
-	r.over = true
+	r.Emit(llm.Event{Kind: llm.End, Stop: stop, Usage: readUsage(r.usage), Extra: extra(llm.Extra{Top: r.closing})})
+	r.Release(false)
+	r.Over = true
 }
 
 // content is the member with all blocks of the turn; nil when they are no JSON, and so cannot come back.
@@ -221,41 +219,6 @@ func (r *reader) content() []byte {
 		return nil
 	}
 	return out
-}
-
-// settle is called between two events of a stream. While the next one is there already the last event is held on, so that
-// whoever writes it need not flush yet; bytes of the stream do not outlive it.
-func (r *reader) settle(ready bool) {
-	if !ready || !r.last.Extra.Empty() || len(r.last.Call.Extra) > 0 {
-		r.release(false)
-	}
-}
-
-// emit yields an event, unless the reply is over. It is held until the next one, or release.
-func (r *reader) emit(ev llm.Event) {
-	r.release(true)
-	r.last = ev
-}
-
-// release yields the event that is held. more says whether another follows at once.
-func (r *reader) release(more bool) {
-	ev := r.last
-	r.last = llm.Event{}
-	if ev.Kind == 0 || r.over {
-		return
-	}
-	ev.More = more
-	if !r.yield(ev, nil) {
-		r.over = true
-	}
-}
-
-// fail ends the reply with err.
-func (r *reader) fail(err error) {
-	if r.release(true); !r.over {
-		r.over = true
-		r.yield(llm.Event{}, err)
-	}
 }
 
 // extra marks x as this wire's, unless there is nothing in it.

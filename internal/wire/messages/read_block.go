@@ -42,13 +42,13 @@ func (r *reader) opened(index int64) *block {
 func (r *reader) open(index int64, v []byte) *block {
 	switch {
 	case !r.begun:
-		r.fail(broken("the provider sent content before the start of its message"))
+		r.Fail(broken("the provider sent content before the start of its message"))
 		return nil
 	case jsonedit.Kind(v) != '{':
-		r.fail(broken("the provider sent a content block that is not an object"))
+		r.Fail(broken("the provider sent a content block that is not an object"))
 		return nil
 	case len(r.blocks) == maxBlocks || !r.fits(len(v)):
-		r.fail(broken("the provider's reply has too many or too large content blocks"))
+		r.Fail(broken("the provider's reply has too many or too large content blocks"))
 		return nil
 	}
 	if old := r.opened(index); old != nil {
@@ -63,12 +63,12 @@ func (r *reader) open(index int64, v []byte) *block {
 	case "text":
 		r.say(b, llm.Text, jsonedit.Get(v, "text"))
 		for c := range jsonedit.Elements(jsonedit.Get(v, "citations")) {
-			r.emit(delta(llm.Text, append(append([]byte(`{"type":"citations_delta","citation":`), c...), '}')))
+			r.Emit(delta(llm.Text, append(append([]byte(`{"type":"citations_delta","citation":`), c...), '}')))
 		}
 	case "thinking":
 		r.say(b, llm.Thinking, jsonedit.Get(v, "thinking"))
 		if s := jsonedit.Get(v, "signature"); word(s) != "" {
-			r.emit(delta(llm.Thinking, append(append([]byte(`{"type":"signature_delta","signature":`), s...), '}')))
+			r.Emit(delta(llm.Thinking, append(append([]byte(`{"type":"signature_delta","signature":`), s...), '}')))
 		}
 	case "tool_use":
 		r.openCall(b)
@@ -90,9 +90,9 @@ func delta(kind llm.Kind, v []byte) llm.Event {
 func (r *reader) part(kind string) {
 	switch kind {
 	case "text":
-		r.emit(delta(llm.Text, []byte(`{"type":"text","text":""}`)))
+		r.Emit(delta(llm.Text, []byte(`{"type":"text","text":""}`)))
 	case "thinking":
-		r.emit(delta(llm.Thinking, []byte(`{"type":"thinking","thinking":"","signature":""}`)))
+		r.Emit(delta(llm.Thinking, []byte(`{"type":"thinking","thinking":"","signature":""}`)))
 	}
 }
 
@@ -103,11 +103,11 @@ func (r *reader) say(b *block, kind llm.Kind, lit []byte) {
 	}
 	s, ok := b.text.Add(lit)
 	if !ok {
-		r.fail(broken("the provider sent a text that is not a JSON string"))
+		r.Fail(broken("the provider sent a text that is not a JSON string"))
 		return
 	}
 	if s != "" {
-		r.emit(llm.Event{Kind: kind, Text: s})
+		r.Emit(llm.Event{Kind: kind, Text: s})
 	}
 }
 
@@ -128,7 +128,7 @@ func (r *reader) openCall(b *block) {
 		}
 	}
 	if c.Name == "" {
-		r.fail(broken("the provider's reply has a tool call without a name"))
+		r.Fail(broken("the provider's reply has a tool call without a name"))
 		return
 	}
 	if c.ID == "" {
@@ -151,13 +151,13 @@ func (r *reader) openCall(b *block) {
 	if len(c.Extra) > 0 {
 		ev.Extra.Wire = Name
 	}
-	r.emit(ev)
+	r.Emit(ev)
 }
 
 // grow puts a delta to its block, and tells what it says.
 func (r *reader) grow(b *block, v []byte) {
 	if !r.fits(len(v)) {
-		r.fail(broken("the provider's reply has too many or too large content blocks"))
+		r.Fail(broken("the provider's reply has too many or too large content blocks"))
 		return
 	}
 	kind := word(jsonedit.Get(v, "type"))
@@ -180,9 +180,9 @@ func (r *reader) grow(b *block, v []byte) {
 	case kind == "thinking_delta" && b.kind == "thinking":
 		r.say(b, llm.Thinking, jsonedit.Get(v, "thinking"))
 	case b.kind == "text":
-		r.emit(delta(llm.Text, v))
+		r.Emit(delta(llm.Text, v))
 	case b.kind == "thinking":
-		r.emit(delta(llm.Thinking, v))
+		r.Emit(delta(llm.Thinking, v))
 	}
 }
 
@@ -193,12 +193,12 @@ func (r *reader) growInput(b *block, lit []byte) {
 	}
 	s, ok := b.input.Add(lit)
 	if !ok {
-		r.fail(broken("the provider sent a piece of a tool's input that is not a JSON string"))
+		r.Fail(broken("the provider sent a piece of a tool's input that is not a JSON string"))
 		return
 	}
 	b.args = append(b.args, s...)
 	if b.kind == "tool_use" && s != "" {
-		r.emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: s}})
+		r.Emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: s}})
 	}
 }
 
@@ -251,7 +251,7 @@ func (r *reader) close(b *block) {
 			kind = llm.Thinking
 		}
 		if s := b.text.Rest(); s != "" {
-			r.emit(llm.Event{Kind: kind, Text: s})
+			r.Emit(llm.Event{Kind: kind, Text: s})
 		}
 		b.finish()
 	case "tool_use":
@@ -262,12 +262,12 @@ func (r *reader) close(b *block) {
 			} else {
 				b.grown = append(b.grown, grown{"input", []byte(args)})
 			}
-			r.emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: args}})
+			r.Emit(llm.Event{Kind: llm.ToolCall, Index: b.call, Call: llm.Call{Arguments: args}})
 		}
 		b.finish()
 	default:
 		b.finish()
-		r.emit(llm.Event{Kind: llm.Other, Extra: extra(llm.Extra{Choice: b.raw})})
+		r.Emit(llm.Event{Kind: llm.Other, Extra: extra(llm.Extra{Choice: b.raw})})
 	}
 }
 

@@ -18,10 +18,9 @@ const maxEvent = 32 << 20
 
 // reader makes events in the grammar of llm.Kind of a reply: of its stream, or of a whole response.
 type reader struct {
-	u     *Upstream
-	yield func(llm.Event, error) bool
-	over  bool      // the reply has ended: told, failed, or nobody listens any more
-	held  llm.Event // waits until it is known whether more follows at once; Kind 0: none
+	u *Upstream
+	wire.Teller
+	held llm.Event // waits until it is known whether more follows at once; Kind 0: none
 
 	head  llm.Head
 	begun bool
@@ -32,10 +31,10 @@ type reader struct {
 }
 
 func (u *Upstream) read(contentType string, body io.Reader, yield func(llm.Event, error) bool) {
-	r := &reader{u: u, yield: yield, head: llm.Head{ContentType: contentType}}
+	r := &reader{u: u, Teller: wire.Teller{Yield: yield}, head: llm.Head{ContentType: contentType}}
 	switch document, stream, err := wire.OpenReply(opRead, contentType, body); {
 	case err != nil:
-		r.fail(err)
+		r.Fail(err)
 	case stream != nil:
 		r.readStream(stream)
 	default:
@@ -46,19 +45,19 @@ func (u *Upstream) read(contentType string, body io.Reader, yield func(llm.Event
 // readStream reads an event stream up to the event that ends the reply.
 func (r *reader) readStream(body io.Reader) {
 	events := sse.NewReader(body, maxEvent)
-	for !r.over {
+	for !r.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)
 		switch {
 		case errors.Is(err, io.EOF), err == nil && string(data) == "[DONE]":
-			r.fail(unfinished())
+			r.Fail(unfinished())
 		case errors.Is(err, sse.ErrTooLarge):
-			r.fail(broken("the provider sent an event of more than %d bytes", maxEvent))
+			r.Fail(broken("the provider sent an event of more than %d bytes", maxEvent))
 		case err != nil:
-			r.fail(err)
+			r.Fail(err)
 		case len(data) > 0:
 			r.event(ev.Name, data)
-			r.settle(events.Ready())
+			r.Settle(events.Ready())
 		}
 	}
 }
@@ -66,20 +65,20 @@ func (r *reader) readStream(body io.Reader) {
 // readPlain reads a whole response.
 func (r *reader) readPlain(data []byte) {
 	if jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
-		r.fail(broken("the provider's reply is not one JSON object"))
+		r.Fail(broken("the provider's reply is not one JSON object"))
 		return
 	}
 	status, _ := jsonedit.Unquote(jsonedit.Get(data, "status"))
 	problem := jsonedit.Get(data, "error")
 	switch {
 	case !jsonedit.IsNull(problem):
-		r.fail(wire.ReplyFault(opRead, problem))
+		r.Fail(wire.ReplyFault(opRead, problem))
 	case status == "" && jsonedit.Kind(jsonedit.Get(data, "output")) != '[':
-		r.fail(broken("the provider's reply is not a response"))
+		r.Fail(broken("the provider's reply is not a response"))
 	case status == "failed":
-		r.fail(wire.ReplyFault(opRead, nil))
+		r.Fail(wire.ReplyFault(opRead, nil))
 	case status != "" && status != "completed" && status != "incomplete":
-		r.fail(broken("the provider's reply is not complete: its status is %q", clip(status)))
+		r.Fail(broken("the provider's reply is not complete: its status is %q", clip(status)))
 	default:
 		r.finish(data)
 	}
@@ -88,41 +87,6 @@ func (r *reader) readPlain(data []byte) {
 // clip bounds a provider's word that is shown.
 func clip(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), 64)], "")
-}
-
-// settle is called between two events of the stream. While the next one is there already the last event is held on, so that
-// whoever writes it need not flush yet. None of its bytes are the stream's.
-func (r *reader) settle(ready bool) {
-	if !ready {
-		r.release(false)
-	}
-}
-
-// emit yields an event, unless the reply is over. It is held until the next one, or release.
-func (r *reader) emit(ev llm.Event) {
-	r.release(true)
-	r.held = ev
-}
-
-// release yields the event that is held. more says whether another follows at once.
-func (r *reader) release(more bool) {
-	ev := r.held
-	r.held = llm.Event{}
-	if ev.Kind == 0 || r.over {
-		return
-	}
-	ev.More = more
-	if !r.yield(ev, nil) {
-		r.over = true
-	}
-}
-
-// fail ends the reply with err.
-func (r *reader) fail(err error) {
-	if r.release(true); !r.over {
-		r.over = true
-		r.yield(llm.Event{}, err)
-	}
 }
 
 // begin tells the start of the reply, once. response may be nil, where a provider left its first events out.
@@ -139,7 +103,7 @@ func (r *reader) begin(response []byte) {
 	if r.head.ID == "" {
 		r.head.ID = "resp_" + r.u.newID()
 	}
-	r.emit(llm.Event{Kind: llm.Start, Head: &r.head})
+	r.Emit(llm.Event{Kind: llm.Start, Head: &r.head})
 }
 
 // finish ends the reply with the response that is its last word.
@@ -148,11 +112,11 @@ func (r *reader) finish(response []byte) {
 	r.sum(jsonedit.Get(response, "output"))
 	r.closeItems()
 	if all := r.output(); len(all) > 0 {
-		r.emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Delta: all}})
+		r.Emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Delta: all}})
 	}
-	r.emit(llm.Event{Kind: llm.End, Stop: r.stop(response), Usage: readUsage(jsonedit.Get(response, "usage"))})
-	r.release(false)
-	r.over = true
+	r.Emit(llm.Event{Kind: llm.End, Stop: r.stop(response), Usage: readUsage(jsonedit.Get(response, "usage"))})
+	r.Release(false)
+	r.Over = true
 }
 
 // sum takes in the list of all items: in a stream they have come before, one by one, as a rule.

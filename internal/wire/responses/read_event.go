@@ -24,7 +24,7 @@ type event struct {
 // about comes whole with its item.
 func (r *reader) event(name string, data []byte) {
 	if jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
-		r.fail(broken("the provider sent an event that is not a JSON object"))
+		r.Fail(broken("the provider sent an event that is not a JSON object"))
 		return
 	}
 	e := readEvent(data)
@@ -37,7 +37,7 @@ func (r *reader) event(name string, data []byte) {
 	case "response.completed", "response.incomplete":
 		r.finish(e.response)
 	case "response.failed", "response.cancelled", "error":
-		r.fail(eventFault(data))
+		r.Fail(eventFault(data))
 	case "response.output_item.added":
 		r.begin(nil)
 		r.itemAdded(e.index, e.item)
@@ -46,7 +46,7 @@ func (r *reader) event(name string, data []byte) {
 		r.itemDone(r.place(e.index, itemID(e.item)), e.index, e.item)
 	case "": // an error of the servers before the provider
 		if problem := jsonedit.Get(data, "error"); !jsonedit.IsNull(problem) {
-			r.fail(eventFault(data))
+			r.Fail(eventFault(data))
 		}
 	case "response.output_text.annotation.added":
 		r.begin(nil)

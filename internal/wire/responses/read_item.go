@@ -64,7 +64,7 @@ func (r *reader) place(index int64, id string) *item {
 // open returns a new item, or nil where the reply has too many.
 func (r *reader) open(index int64, id, kind string) *item {
 	if len(r.items) == maxItems {
-		r.fail(broken("the provider's reply has more than %d items", maxItems))
+		r.Fail(broken("the provider's reply has more than %d items", maxItems))
 		return nil
 	}
 	it := &item{index: index, id: id, kind: kind}
@@ -75,7 +75,7 @@ func (r *reader) open(index int64, id, kind string) *item {
 // keeps counts n more bytes that are kept, and reports whether they may be.
 func (r *reader) keeps(n int) bool {
 	if r.size += n; r.size > maxKept {
-		r.fail(broken("the provider's reply is too large"))
+		r.Fail(broken("the provider's reply is too large"))
 		return false
 	}
 	return true
@@ -140,7 +140,7 @@ func (r *reader) itemDone(it *item, index int64, v []byte) {
 	}
 	r.rest(it)
 	if it.raw != nil && it.kind != kindMessage && !it.isCall() {
-		r.emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Choice: it.raw}})
+		r.Emit(llm.Event{Kind: llm.Other, Extra: llm.Extra{Wire: Name, Choice: it.raw}})
 	}
 }
 
@@ -175,7 +175,7 @@ func (r *reader) say(it *item, p *piece) {
 	}
 	s, ok := it.text.Add(p.lit)
 	if !ok {
-		r.fail(broken("the provider sent a text that is not a JSON string"))
+		r.Fail(broken("the provider sent a text that is not a JSON string"))
 		return
 	}
 	it.told[list] |= bit
@@ -186,7 +186,7 @@ func (r *reader) say(it *item, p *piece) {
 		s = "\n\n" + s // the next paragraph
 	}
 	it.part = piece{kind: p.kind, part: p.part, summary: p.summary, refusal: p.refusal}
-	r.emit(it.words(s))
+	r.Emit(it.words(s))
 }
 
 // words is the event of a text. It names the item of a reasoning, and says what is special about a message's.
@@ -218,7 +218,7 @@ func (r *reader) note(it *item, v []byte) {
 	if it.phase != nil {
 		say = appendMember(say, []byte("phase"), it.phase)
 	}
-	r.emit(llm.Event{Kind: llm.Text, Extra: llm.Extra{Wire: Name, Choice: say}})
+	r.Emit(llm.Event{Kind: llm.Text, Extra: llm.Extra{Wire: Name, Choice: say}})
 }
 
 // notes tells those annotations of a whole message that no event has told.
@@ -238,9 +238,9 @@ func (r *reader) rest(it *item) {
 	switch s := it.text.Rest(); {
 	case s == "":
 	case it.call:
-		r.emit(llm.Event{Kind: llm.ToolCall, Index: it.at, Call: llm.Call{Arguments: s}})
+		r.Emit(llm.Event{Kind: llm.ToolCall, Index: it.at, Call: llm.Call{Arguments: s}})
 	case it.part.kind != 0:
-		r.emit(it.words(s))
+		r.Emit(it.words(s))
 	}
 }
 
@@ -253,7 +253,7 @@ func (r *reader) arguments(it *item, p *piece) {
 	if jsonedit.Kind(p.lit) != '{' {
 		var ok bool
 		if s, ok = it.text.Add(p.lit); !ok {
-			r.fail(broken("the provider sent arguments that are not a JSON string"))
+			r.Fail(broken("the provider sent arguments that are not a JSON string"))
 			return
 		}
 	}
@@ -261,7 +261,7 @@ func (r *reader) arguments(it *item, p *piece) {
 	switch {
 	case s == "":
 	case it.call:
-		r.emit(llm.Event{Kind: llm.ToolCall, Index: it.at, Call: llm.Call{Arguments: s}})
+		r.Emit(llm.Event{Kind: llm.ToolCall, Index: it.at, Call: llm.Call{Arguments: s}})
 	case r.keeps(len(s)):
 		it.args = append(it.args, s...)
 	}
@@ -273,7 +273,7 @@ func (r *reader) callDone(it *item, v []byte) {
 		r.tellCall(it, v)
 	}
 	if !it.call {
-		r.fail(broken("the provider's reply has a tool call without a name"))
+		r.Fail(broken("the provider's reply has a tool call without a name"))
 		return
 	}
 	args := jsonedit.Get(v, "arguments")
@@ -314,7 +314,7 @@ func (r *reader) tellCall(it *item, v []byte) {
 	c.Arguments, it.args = string(it.args), nil
 	it.call, it.at = true, r.calls
 	r.calls++
-	r.emit(llm.Event{Kind: llm.ToolCall, Index: it.at, Call: c})
+	r.Emit(llm.Event{Kind: llm.ToolCall, Index: it.at, Call: c})
 }
 
 func appendMember(dst, key, v []byte) []byte {
@@ -343,7 +343,7 @@ func (r *reader) closeItems() {
 		}
 		r.rest(it)
 		if len(it.args) > 0 {
-			r.fail(broken("the provider's reply has a tool call without a name"))
+			r.Fail(broken("the provider's reply has a tool call without a name"))
 		}
 	}
 }
