@@ -20,7 +20,6 @@ const maxEvent = 32 << 20
 type reader struct {
 	u *Upstream
 	wire.Teller
-	held llm.Event // waits until it is known whether more follows at once; Kind 0: none
 
 	head  llm.Head
 	begun bool
