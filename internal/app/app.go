@@ -91,7 +91,7 @@ func (a *App) Apply(cfg *config.Config) error {
 	}
 	doors := wireall.Doors(cfg.Timeouts.KeepAlive, a.log)
 	front := &api.API{
-		Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen),
+		Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen, cfg.PublicURL),
 		Kept: a.kept, Background: a.later, KeepAlive: cfg.Timeouts.KeepAlive, MCP: a.front,
 	}
 	front.Uploads = cfg.Limits.UploadBytes

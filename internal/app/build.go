@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/config"
@@ -78,11 +79,14 @@ func reveal(m map[string]secret.String) map[string]string {
 	return out
 }
 
-// ownHosts are the names under which a gateway that listens on addr is reached.
-func ownHosts(addr string) []string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil || host == "" {
-		return nil
+// ownHosts are the names under which a gateway is reached that listens on an address, and that clients know by a URL.
+func ownHosts(listen, public string) []string {
+	var list []string
+	if host, _, err := net.SplitHostPort(listen); err == nil && host != "" {
+		list = append(list, listen, strings.ToLower(host))
 	}
-	return []string{addr, strings.ToLower(host)}
+	if u, err := url.Parse(public); err == nil && u.Host != "" {
+		list = append(list, u.Host, u.Hostname())
+	}
+	return list
 }

@@ -8,6 +8,7 @@ import (
 // check looks at what single values cannot show: names that stand twice or nowhere, and keys that do not go together.
 // Defaults that depend on other values are filled in here.
 func (d *decoder) check(c *Config) {
+	c.PublicURL = canonical(c.PublicURL)
 	d.checkModels(c.Models)
 	d.checkServers(c.Servers)
 	d.checkKeys(c)

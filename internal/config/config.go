@@ -14,6 +14,7 @@ import (
 // Config is a whole configuration, checked and with its defaults filled in. It is not changed after it has been read.
 type Config struct {
 	Listen           string // host:port; port 0 picks a free one
+	PublicURL        string // where clients reach the gateway, without a slash at its end; empty: nobody has said
 	Models           []Model
 	Servers          []Server // mcp_servers, in the order of the file
 	Keys             []Key    // empty: no key is asked for, and Listen is a loopback address

@@ -164,6 +164,7 @@ timeouts: {connect: 1s, first_byte: 2s, between_events: 3s, keepalive: 4s}
 external_mcp: {allow: [MCP.example.com, "*.example.org:8443"]}
 mocks: true
 store: fairlead.db
+public_url: HTTPS://Gateway.Example.com:443/
 `
 
 func TestParseWhole(t *testing.T) {
@@ -224,6 +225,7 @@ func TestParseWhole(t *testing.T) {
 		ExternalMCP: ExternalMCP{Allow: []string{"mcp.example.com", "*.example.org:8443"}},
 		Mocks:       true,
 		Store:       s("conf/fairlead.db"),
+		PublicURL:   "https://gateway.example.com",
 	}
 	if diff := cmp.Diff(want, got, revealed); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

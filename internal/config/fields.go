@@ -11,6 +11,7 @@ import (
 func configFields(c *Config) []field {
 	return []field{
 		{name: "listen", to: text{&c.Listen, listenAddr}, doc: "Host and port to serve on. Anything but a loopback address needs keys."},
+		{name: "public_url", to: address{&c.PublicURL, publicURL}, doc: "Where clients reach this gateway, such as https://gateway.example.com: what they are told to come back to, and a name of the gateway's own. https, or http on a loopback address."},
 		{name: "models", to: list[Model]{to: &c.Models, fields: modelFields}, doc: "The models that clients may ask for."},
 		{name: "mcp_servers", to: named[Server]{&c.Servers, newServer, serverName, serverFields}, doc: "The MCP servers, by name. Their order decides who keeps a tool name that two have."},
 		{name: "keys", to: list[Key]{to: &c.Keys, fields: keyFields}, doc: "The clients' keys. None at all: no key is asked for, and listen must be a loopback address."},
