@@ -35,10 +35,16 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 		return failed(r, "the arguments are not a JSON object; the tool was not called")
 	}
 	p := b.current(r)
-	if !Admit(b.access, &p.server, r.tool, args) {
+	u := Use{Principal: b.principal, Tool: r.tool, Hints: r.hints, Arguments: args}
+	v, seen := decide(b.access, &p.server, u)
+	switch {
+	case !seen:
 		return unknownTool(call.Name)
-	}
-	if r.ask && !call.Approved {
+	case v.Decision == Ask && call.Approved:
+	case v.Decision != Allow:
+		b.c.refused(ctx, &p.server, u, v)
+		return failed(r, (&RefusedError{Verdict: v}).Error())
+	case r.ask && !call.Approved:
 		return failed(r, "this call needs the client's approval; the tool was not called")
 	}
 	limit := int(b.c.resultBytes.Load())

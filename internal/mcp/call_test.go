@@ -82,15 +82,15 @@ func TestLostSession(t *testing.T) {
 		text     string
 	}{
 		{"a writer", ToolDef{Name: "x"}, []error{lost}, 1, unknown},
-		{"a reader", ToolDef{Name: "x", ReadOnly: true}, []error{lost}, 2, "ok"},
-		{"idempotent", ToolDef{Name: "x", Idempotent: true}, []error{lost}, 2, "ok"},
+		{"a reader", ToolDef{Name: "x", Hints: Hints{ReadOnly: true}}, []error{lost}, 2, "ok"},
+		{"idempotent", ToolDef{Name: "x", Hints: Hints{Idempotent: true}}, []error{lost}, 2, "ok"},
 		{"not begun", ToolDef{Name: "x"}, []error{unsent}, 2, "ok"},
-		{"a reader, twice", ToolDef{Name: "x", ReadOnly: true}, []error{lost, lost}, 2, "Error: the MCP server a: the process exited with status 1"},
+		{"a reader, twice", ToolDef{Name: "x", Hints: Hints{ReadOnly: true}}, []error{lost, lost}, 2, "Error: the MCP server a: the process exited with status 1"},
 		{"not begun, twice", ToolDef{Name: "x"}, []error{unsent, unsent}, 2, "Error: the MCP server a: the session is not known any more"},
 		{"not begun, then lost", ToolDef{Name: "x"}, []error{unsent, lost}, 2, unknown},
-		{"wrapped", ToolDef{Name: "x", ReadOnly: true}, []error{fmt.Errorf("call: %w", lost)}, 2, "ok"},
-		{"the server says no", ToolDef{Name: "x", ReadOnly: true}, []error{&RPCError{Code: -32602, Message: "path is missing"}}, 1, "Error: path is missing"},
-		{"something else", ToolDef{Name: "x", ReadOnly: true}, []error{errors.New("read tcp 10.1.2.3:80: reset")}, 1, "Error: the MCP server a: the server could not be reached"},
+		{"wrapped", ToolDef{Name: "x", Hints: Hints{ReadOnly: true}}, []error{fmt.Errorf("call: %w", lost)}, 2, "ok"},
+		{"the server says no", ToolDef{Name: "x", Hints: Hints{ReadOnly: true}}, []error{&RPCError{Code: -32602, Message: "path is missing"}}, 1, "Error: path is missing"},
+		{"something else", ToolDef{Name: "x", Hints: Hints{ReadOnly: true}}, []error{errors.New("read tcp 10.1.2.3:80: reset")}, 1, "Error: the MCP server a: the server could not be reached"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -231,7 +231,7 @@ func TestCancelReachesTheOneCall(t *testing.T) {
 // TestBrokenExchange: a connection that breaks under one call ends neither the session nor the other calls on it.
 func TestBrokenExchange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeServer{tools: []ToolDef{{Name: "x", Idempotent: true}}}
+		f := &fakeServer{tools: []ToolDef{{Name: "x", Hints: Hints{Idempotent: true}}}}
 		broken := false
 		f.call = func(_ context.Context, c ToolCall) ([]byte, error) {
 			if string(c.Arguments) == "{}" && !broken {

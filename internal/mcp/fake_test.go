@@ -171,7 +171,7 @@ func childServer(name string) Server {
 	return Server{Name: name, Command: []string{name}, Prefix: name}
 }
 
-func everything(Use) bool { return true }
+func everything(Use) Verdict { return Verdict{Decision: Allow} }
 
 // ask is a selection with one entry of the given server_url whose tools run without asking.
 func ask(url string) Selection {

@@ -11,15 +11,16 @@ import (
 
 // Selection is what a request asks for and brings along.
 type Selection struct {
-	Entries  []llm.MCPEntry // in the caller's order
-	Attached bool           // the entries come from the caller's key: that they come to nothing is no error
-	Access   Access
-	Header   http.Header                   // the client's: credentials, forwarded headers, x-mcp-servers
-	Key      string                        // the gateway's key as the client sent it, without "Bearer "; it is never sent to a server
-	Forward  func(name, value string) bool // whether a header that the config forwards may be sent; nil: any but the key
-	Hosts    []string                      // names of this gateway, with or without port: a server_url with one of them is ours
-	External []string                      // hosts that a server_url of its own may name: "host", "host:port", "*.domain", "*"
-	Own      []llm.Tool                    // the caller's own tools
+	Entries   []llm.MCPEntry // in the caller's order
+	Attached  bool           // the entries come from the caller's key: that they come to nothing is no error
+	Access    Access
+	Principal string                        // whose request it is
+	Header    http.Header                   // the client's: credentials, forwarded headers, x-mcp-servers
+	Key       string                        // the gateway's key as the client sent it, without "Bearer "; it is never sent to a server
+	Forward   func(name, value string) bool // whether a header that the config forwards may be sent; nil: any but the key
+	Hosts     []string                      // names of this gateway, with or without port: a server_url with one of them is ours
+	External  []string                      // hosts that a server_url of its own may name: "host", "host:port", "*.domain", "*"
+	Own       []llm.Tool                    // the caller's own tools
 }
 
 // pick is a server that a selection comes to.
@@ -173,7 +174,14 @@ func (p *picker) find(name string) *pick {
 	return nil
 }
 
-func (p *picker) may(k *pick) bool { return Admit(p.sel.Access, &k.pool.server, "", nil) }
+// shows reports whether the principal may see a tool.
+func (sel *Selection) shows(s *Server, t *listed) bool {
+	return shows(sel.Access, s, Use{Principal: sel.Principal, Tool: t.Name, Hints: t.Hints})
+}
+
+func (p *picker) may(k *pick) bool {
+	return shows(p.sel.Access, &k.pool.server, Use{Principal: p.sel.Principal})
+}
 
 func (p *picker) miss(param, name string) {
 	if p.missing == nil {

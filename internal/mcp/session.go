@@ -73,9 +73,8 @@ type ToolDef struct {
 	Name        string
 	Description string
 	InputSchema []byte // raw JSON
-	ReadOnly    bool   // annotations.readOnlyHint
-	Idempotent  bool   // annotations.idempotentHint
-	Raw         []byte // the whole object as it came
+	Hints
+	Raw []byte // the whole object as it came
 }
 
 // ToolCall is one tools/call.
@@ -160,6 +159,9 @@ func SafeMessage(err error) string {
 	}
 	if e, ok := errors.AsType[*Unavailable](err); ok {
 		return e.Message
+	}
+	if e, ok := errors.AsType[*RefusedError](err); ok {
+		return e.Error()
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

@@ -17,12 +17,13 @@ import (
 // Toolbox is what one request may use: tools of servers under their offered names, frozen when it was opened. It needs no
 // closing. Its methods may be called side by side.
 type Toolbox struct {
-	c      *Catalogue
-	access Access
-	tools  []llm.Tool
-	routes []route
-	table  map[string]int // offered name to route
-	errors []llm.ServerError
+	c         *Catalogue
+	access    Access
+	principal string
+	tools     []llm.Tool
+	routes    []route
+	table     map[string]int // offered name to route
+	errors    []llm.ServerError
 }
 
 // route says who runs a tool.
@@ -31,6 +32,7 @@ type route struct {
 	session http.Header
 	call    http.Header
 	tool    string
+	hints   Hints
 	safe    bool    // may run twice
 	client  *Client // that the server may ask things; nil: none
 	ask     bool    // the client decides
@@ -47,7 +49,7 @@ func (b *Toolbox) Errors() []llm.ServerError { return b.errors }
 // all while the caller has none of its own; 403 for servers that do not exist or may not be used; 424 when no server could
 // be listed.
 func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
-	b := &Toolbox{c: c, access: sel.Access}
+	b := &Toolbox{c: c, access: sel.Access, principal: sel.Principal}
 	if len(sel.Entries) == 0 {
 		return b, nil
 	}
@@ -172,7 +174,8 @@ func found(picks []*pick, lists []listing) string {
 // add offers a tool if the caller may use it and an entry allows it. The first such entry decides about asking.
 func (b *Toolbox) add(k *pick, t *listed, taken names, own *owners) {
 	s := &k.pool.server
-	if !Admit(b.access, s, t.Name, nil) {
+	seen := Admit(b.access, s, Use{Principal: b.principal, Tool: t.Name, Hints: t.Hints})
+	if seen.Decision == Refuse {
 		return
 	}
 	i := slices.IndexFunc(k.entries, func(e *llm.MCPEntry) bool { return allows(e, t) })
@@ -181,11 +184,11 @@ func (b *Toolbox) add(k *pick, t *listed, taken names, own *owners) {
 	}
 	tool := llm.Tool{
 		Name: taken.take(own.name(s, t.Name, t.offered)), Description: t.Description, Schema: t.schema, ReadOnly: t.ReadOnly, Forms: t.forms,
-		Label: cmp.Or(k.entries[i].Label, s.Name), Server: s.Name, Tool: t.Name, Ask: asks(&k.entries[i].Approval, t),
+		Label: cmp.Or(k.entries[i].Label, s.Name), Server: s.Name, Tool: t.Name, Ask: seen.Decision == Ask || asks(&k.entries[i].Approval, t),
 	}
 	b.tools = append(b.tools, tool)
 	b.table[tool.Name] = len(b.routes)
-	b.routes = append(b.routes, route{pool: k.pool, session: k.session, call: k.call, tool: t.Name, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask})
+	b.routes = append(b.routes, route{pool: k.pool, session: k.session, call: k.call, tool: t.Name, hints: t.Hints, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask})
 }
 
 // allows reports whether an entry's allowed_tools let a tool through, by its own name or the offered one.
@@ -228,7 +231,7 @@ func (c *Catalogue) List(ctx context.Context, sel Selection) ([]llm.Tool, []llm.
 	if err != nil {
 		return nil, nil, err
 	}
-	b := &Toolbox{c: c, access: sel.Access}
+	b := &Toolbox{c: c, access: sel.Access, principal: sel.Principal}
 	lists := c.lists(ctx, p.picks)
 	b.fill(p.picks, lists, nil)
 	raw := map[[2]string][]byte{}

@@ -194,9 +194,9 @@ func TestPermissionIsAskedAtEachCall(t *testing.T) {
 		var seen []Use
 		allowed := true
 		sel := ask("fairlead")
-		sel.Access = func(u Use) bool {
+		sel.Access = func(u Use) Verdict {
 			seen = append(seen, u)
-			return allowed && u.Tool != "write"
+			return permit(allowed && u.Tool != "write")
 		}
 		b := open(t, c, sel)
 		if got := offered(b); !slices.Equal(got, []string{"a-read"}) {

@@ -27,12 +27,13 @@ type Visit struct {
 // View is what one visit sees of the servers: their tools under the names that they are offered by. One server alone is
 // seen under its own names, several under those that models are offered. Its methods may be called side by side.
 type View struct {
-	c      *Catalogue
-	access Access
-	picks  []*pick
-	bare   bool // the servers' own names and URIs
-	shelf  *shelf
-	failed []llm.ServerError
+	c         *Catalogue
+	access    Access
+	principal string
+	picks     []*pick
+	bare      bool // the servers' own names and URIs
+	shelf     *shelf
+	failed    []llm.ServerError
 }
 
 // shelf is what all visits with the same permissions see. It does not change.
@@ -52,13 +53,13 @@ type shelved struct {
 // be used it is the same.
 func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 	sel := v.Selection
-	sel.Attached, sel.Own = true, nil
+	sel.Attached, sel.Own, sel.Principal = true, nil, v.Principal
 	sel.Entries = []llm.MCPEntry{{Param: "path", URL: strings.TrimSuffix("fairlead/mcp/"+v.Server, "/")}}
 	p, err := c.pick(&sel)
 	if err != nil {
 		return nil, err
 	}
-	view := &View{c: c, access: sel.Access, picks: p.picks, bare: v.Server != "" && !strings.Contains(v.Server, ",")}
+	view := &View{c: c, access: sel.Access, principal: sel.Principal, picks: p.picks, bare: v.Server != "" && !strings.Contains(v.Server, ",")}
 	lists := c.lists(ctx, p.picks)
 	if ctx.Err() != nil {
 		return nil, &fault.Error{Kind: fault.Canceled, Op: "mcp.View", Message: "the client has left", Err: ctx.Err()}
@@ -68,7 +69,7 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 			view.failed = append(view.failed, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err)})
 		}
 	}
-	view.shelf = c.shelve(sel.Access, p.picks, lists, view.bare)
+	view.shelf = c.shelve(&sel, p.picks, lists, view.bare)
 	return view, nil
 }
 
@@ -98,11 +99,21 @@ func (v *View) Servers() int { return len(v.picks) }
 type Target struct {
 	Name    string // its own name or URI
 	Mirrors []Mirror
+	Verdict Verdict // Ask or Refuse: it is there to be seen, and is not used without [Target.Approve], or at all
 	pick    *pick
+	use     Use
 	safe    bool
 }
 
-// Tool finds a tool by its offered name. It reports false for one that does not exist and for one that may not be called.
+// Approve notes that a person has let the use happen for which Verdict says Ask.
+func (t *Target) Approve() {
+	if t.Verdict.Decision == Ask {
+		t.Verdict.Decision = Allow
+	}
+}
+
+// Tool finds a tool by its offered name. It reports false for one that does not exist and for one that may not be seen; of a
+// call that is refused because of its arguments, the target's Verdict says why.
 func (v *View) Tool(name string, args []byte) (Target, bool) {
 	s := v.shelf.table[name]
 	if s == nil {
@@ -112,16 +123,23 @@ func (v *View) Tool(name string, args []byte) (Target, bool) {
 		args = []byte("{}")
 	}
 	k := v.picks[s.pick]
-	if !Admit(v.access, &k.pool.server, s.tool.Name, args) {
+	u := Use{Principal: v.principal, Tool: s.tool.Name, Hints: s.tool.Hints, Arguments: args}
+	verdict, ok := decide(v.access, &k.pool.server, u)
+	if !ok {
 		return Target{}, false
 	}
-	return Target{Name: s.tool.Name, Mirrors: s.tool.mirrors, pick: k, safe: s.tool.ReadOnly || s.tool.Idempotent}, true
+	return Target{Name: s.tool.Name, Mirrors: s.tool.mirrors, Verdict: verdict, pick: k, use: u, safe: s.tool.ReadOnly || s.tool.Idempotent}, true
 }
 
-// Call passes a request on to the server that it is for. URIs in the result are those that the visit sees. The error is a *RPCError of the server, or can be shown by [SafeMessage].
+// Call passes a request on to the server that it is for. URIs in the result are those that the visit sees. The error is a *RPCError of
+// the server, a *RefusedError, or one that can be shown by [SafeMessage].
 func (v *View) Call(ctx context.Context, t Target, r Request) ([]byte, error) {
+	if t.Verdict.Decision != Allow {
+		v.c.refused(ctx, &t.pick.pool.server, t.use, t.Verdict)
+		return nil, &RefusedError{Verdict: t.Verdict}
+	}
 	r.Name = t.Name
-	b := &Toolbox{c: v.c, access: v.access}
+	b := &Toolbox{c: v.c, access: v.access, principal: v.principal}
 	rt := &route{pool: t.pick.pool, session: t.pick.session, call: t.pick.call, tool: t.Name, safe: t.safe, client: r.Client}
 	raw, err := b.pass(ctx, rt, r)
 	if err == nil {
@@ -160,8 +178,9 @@ type shelves struct {
 // maxShelves bounds the bytes of the lists that are remembered.
 const maxShelves = 32 << 20
 
-// shelve returns the shelf for what access lets through of lists. bare leaves the names as they are.
-func (c *Catalogue) shelve(access Access, picks []*pick, lists []listing, bare bool) *shelf {
+// shelve returns the shelf for what sel lets through of lists: of two selections that see the same, it is the same one. bare
+// leaves the names as they are.
+func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare bool) *shelf {
 	key := make([]byte, 0, 256)
 	if bare {
 		key = append(key, 1)
@@ -176,7 +195,7 @@ func (c *Catalogue) shelve(access Access, picks []*pick, lists []listing, bare b
 		var bits byte
 		for j := range l.tools {
 			bits <<= 1
-			if Admit(access, &k.pool.server, l.tools[j].Name, nil) {
+			if sel.shows(&k.pool.server, &l.tools[j]) {
 				bits |= 1
 			}
 			if j%8 == 7 || j == len(l.tools)-1 {
@@ -191,7 +210,7 @@ func (c *Catalogue) shelve(access Access, picks []*pick, lists []listing, bare b
 	if known := s.by[string(key)]; known != nil {
 		return known
 	}
-	made := newShelf(access, picks, lists, bare)
+	made := newShelf(sel, picks, lists, bare)
 	if s.size += len(made.tools) + len(key); s.by == nil || s.size > maxShelves {
 		s.by, s.size = map[string]*shelf{}, len(made.tools)+len(key)
 	}
@@ -202,7 +221,7 @@ func (c *Catalogue) shelve(access Access, picks []*pick, lists []listing, bare b
 // nameKeys are the members of a tool that are written anew.
 var nameKeys = jsonedit.NewKeys("name")
 
-func newShelf(access Access, picks []*pick, lists []listing, bare bool) *shelf {
+func newShelf(sel *Selection, picks []*pick, lists []listing, bare bool) *shelf {
 	s := &shelf{tools: []byte{'['}, table: map[string]*shelved{}}
 	taken, own := names{}, ownersOf(picks)
 	for i, k := range picks {
@@ -211,7 +230,7 @@ func newShelf(access Access, picks []*pick, lists []listing, bare bool) *shelf {
 		}
 		for j := range lists[i].list.tools {
 			t := &lists[i].list.tools[j]
-			if !Admit(access, &k.pool.server, t.Name, nil) {
+			if !sel.shows(&k.pool.server, t) {
 				continue
 			}
 			name := t.Name

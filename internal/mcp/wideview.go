@@ -81,14 +81,16 @@ func (w *Wide) fill() {
 		m := mark(s, w.v.bare)
 		for _, raw := range e.prompts {
 			name := str(raw, "name")
-			if o, err := jsonedit.Scan(raw, nameKeys); err == nil && admitPrompt(w.v.access, s, name) {
+			u := Use{Principal: w.v.principal, Prompt: name}
+			seen := Admit(w.v.access, s, u)
+			if o, err := jsonedit.Scan(raw, nameKeys); err == nil && seen.Decision != Refuse {
 				shown := name
 				if !w.v.bare {
 					shown = taken.take(own.name(s, name, offeredName(s, name)))
 					raw = jsonedit.Apply(nil, raw, o.Set(nil, raw, "name", jsonedit.AppendQuote(nil, shown)))
 				}
 				if _, twice := w.prompts[shown]; !twice {
-					w.prompts[shown] = Target{Name: name, pick: k, safe: true}
+					w.prompts[shown] = Target{Name: name, Verdict: seen, pick: k, use: u, safe: true}
 					put(0, raw)
 				}
 			}
@@ -96,7 +98,7 @@ func (w *Wide) fill() {
 		for list, items := range [][][]byte{1: e.resources, 2: e.templates} {
 			key := []string{1: "uri", 2: "uriTemplate"}[list]
 			for _, raw := range items {
-				if admitResource(w.v.access, s, str(raw, key)) {
+				if shows(w.v.access, s, Use{Principal: w.v.principal, Resource: str(raw, key)}) {
 					if m != "" {
 						raw = member(raw, key, marked(m))
 					}
@@ -129,7 +131,9 @@ func (w *Wide) Resource(uri string) (Target, bool) {
 			continue
 		}
 		own := uri[len(m):]
-		if !admitResource(w.v.access, s, own) {
+		u := Use{Principal: w.v.principal, Resource: own}
+		seen := Admit(w.v.access, s, u)
+		if seen.Decision == Refuse {
 			continue
 		}
 		r := 0
@@ -142,7 +146,7 @@ func (w *Wide) Resource(uri string) (Target, bool) {
 			r = 1
 		}
 		if r > 0 && (len(m) > marked || r > rank) {
-			found, rank, marked = Target{Name: own, pick: k, safe: true}, r, len(m)
+			found, rank, marked = Target{Name: own, Verdict: seen, pick: k, use: u, safe: true}, r, len(m)
 		}
 	}
 	return found, rank > 0
@@ -163,6 +167,10 @@ func (w *Wide) Completes(t Target) bool {
 
 // Subscribe has f called when a resource changes, until stop is called, which must be. f must not block.
 func (v *View) Subscribe(ctx context.Context, t Target, f func()) (stop func(), err error) {
+	if t.Verdict.Decision != Allow {
+		v.c.refused(ctx, &t.pick.pool.server, t.use, t.Verdict)
+		return nil, &RefusedError{Verdict: t.Verdict}
+	}
 	s, err := v.c.acquire(t.pick)
 	if err != nil {
 		return nil, err

@@ -34,12 +34,16 @@ func (p *Planner) entries(c Caller, req *llm.Request) (entries []llm.MCPEntry, b
 // selection is what the catalogue must know of a caller.
 func (p *Planner) selection(c Caller) mcp.Selection {
 	return mcp.Selection{
-		Access: func(u mcp.Use) bool {
+		Principal: c.Identity.Name,
+		Access: func(u mcp.Use) mcp.Verdict {
 			id := c.Identity
 			if p.Now != nil {
 				id = p.Now(id)
 			}
-			return id != nil && (u.External || id.AllowsServer(u.Server))
+			if id == nil || !u.External && !id.AllowsServer(u.Server) {
+				return mcp.Verdict{}
+			}
+			return mcp.Verdict{Decision: mcp.Allow}
 		},
 		Header: c.Header, Key: c.Credential.Key.Reveal(), Forward: c.Credential.Forwards, Hosts: c.Hosts, External: p.External,
 	}

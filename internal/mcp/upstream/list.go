@@ -125,8 +125,7 @@ func readTool(raw []byte) (mcp.ToolDef, error) {
 	}
 	t.Name = name
 	t.Description, _ = jsonedit.Unquote(jsonedit.Get(t.Raw, "description"))
-	t.ReadOnly, _ = jsonedit.Bool(jsonedit.Get(t.Raw, "annotations", "readOnlyHint"))
-	t.Idempotent, _ = jsonedit.Bool(jsonedit.Get(t.Raw, "annotations", "idempotentHint"))
+	t.Hints = mcp.ReadHints(t.Raw)
 	t.InputSchema = jsonedit.Get(t.Raw, "inputSchema")
 	if jsonedit.IsNull(t.InputSchema) {
 		t.InputSchema = []byte(`{"type":"object"}`)
