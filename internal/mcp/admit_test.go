@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,6 +30,9 @@ func TestReadHints(t *testing.T) {
 func TestVerdictsOfCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeServer{tools: defs("read", "write", "hidden", "send")}
+		for i := range f.tools {
+			f.tools[i].Raw = fmt.Appendf(nil, `{"name":%q}`, f.tools[i].Name)
+		}
 		c := newCatalogue(t, fakes{"a": f}, Options{}, webServer("a"))
 		sel := ask("fairlead")
 		sel.Principal = "alice"
