@@ -35,7 +35,7 @@ func (h archive) one(w http.ResponseWriter, r *http.Request, c *caller) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodDelete:
-		ok, err := h.a.Kept.Delete(r.Context(), c.id.Name, id)
+		ok, err := h.a.Kept.Delete(r.Context(), c.id.Principal(), id)
 		if err != nil {
 			return err
 		}
@@ -55,9 +55,9 @@ func (h archive) one(w http.ResponseWriter, r *http.Request, c *caller) error {
 		if err != nil {
 			return err
 		}
-		return h.follow(w, r, c.id.Name, id, after)
+		return h.follow(w, r, c.id.Principal(), id, after)
 	}
-	reply, err := h.find(r.Context(), c.id.Name, id)
+	reply, err := h.find(r.Context(), c.id.Principal(), id)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (h archive) find(ctx context.Context, principal, id string) (llm.Reply, err
 }
 
 func (h archive) input(w http.ResponseWriter, r *http.Request, c *caller) error {
-	reply, err := h.find(r.Context(), c.id.Name, r.PathValue("id"))
+	reply, err := h.find(r.Context(), c.id.Principal(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ const cancelWait = 10 * time.Second
 // cancel ends a reply that is made in the background. One that has been cancelled before is shown again.
 func (h archive) cancel(w http.ResponseWriter, r *http.Request, c *caller) error {
 	id := r.PathValue("id")
-	reply, err := h.find(r.Context(), c.id.Name, id)
+	reply, err := h.find(r.Context(), c.id.Principal(), id)
 	if err != nil {
 		return err
 	}
@@ -127,12 +127,12 @@ func (h archive) cancel(w http.ResponseWriter, r *http.Request, c *caller) error
 		}
 		return fault.Invalidf("id", "the response has ended already (%s): only one that is made in the background and still in the making can be cancelled", reply.Status)
 	}
-	if _, err := h.a.Kept.Cancel(r.Context(), c.id.Name, id); err != nil {
+	if _, err := h.a.Kept.Cancel(r.Context(), c.id.Principal(), id); err != nil {
 		return err
 	}
 	ctx, stop := context.WithTimeout(r.Context(), cancelWait)
 	defer stop()
-	if j := h.a.Background.job(c.id.Name, id); j != nil {
+	if j := h.a.Background.job(c.id.Principal(), id); j != nil {
 		j.cancel()
 		select {
 		case <-j.ended:
@@ -140,13 +140,13 @@ func (h archive) cancel(w http.ResponseWriter, r *http.Request, c *caller) error
 		}
 	}
 	for ctx.Err() == nil { // another process makes it: it learns of the wish when it renews its lease
-		st, ok, err := h.a.Kept.State(ctx, c.id.Name, id)
+		st, ok, err := h.a.Kept.State(ctx, c.id.Principal(), id)
 		if err != nil || !ok || h.door.Finished(st.Status) || st.Orphaned {
 			break
 		}
 		pause(ctx, nil)
 	}
-	if reply, err = h.find(r.Context(), c.id.Name, id); err != nil {
+	if reply, err = h.find(r.Context(), c.id.Principal(), id); err != nil {
 		return err
 	}
 	return writeJSON(w, reply.Body)

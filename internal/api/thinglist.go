@@ -91,7 +91,7 @@ func (l *listing) page(q url.Values) (bool, error) {
 			byID[id] = el
 		}
 	}
-	own, err := l.a.Kept.OwnedAmong(l.r.Context(), l.c.id.Name, all)
+	own, err := l.a.Kept.OwnedAmong(l.r.Context(), l.c.id.Principal(), all)
 	if err != nil {
 		return false, err
 	}

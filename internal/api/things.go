@@ -45,7 +45,7 @@ func (t things) one(w http.ResponseWriter, r *http.Request, c *caller) error {
 	if err := t.a.run(w, r, c, req); err != nil || r.Method == http.MethodGet {
 		return err
 	}
-	return t.a.Kept.Disown(r.Context(), c.id.Name, r.PathValue("id"))
+	return t.a.Kept.Disown(r.Context(), c.id.Principal(), r.PathValue("id"))
 }
 
 func (t things) content(w http.ResponseWriter, r *http.Request, c *caller) error {
@@ -184,7 +184,7 @@ func (t things) owned(r *http.Request, c *caller, id string) (store.Thing, bool,
 	if id == "" {
 		return store.Thing{}, false, nil
 	}
-	return t.a.Kept.Owned(r.Context(), c.id.Name, id)
+	return t.a.Kept.Owned(r.Context(), c.id.Principal(), id)
 }
 
 func unknownThing(kind, id, param string) error {
@@ -252,5 +252,5 @@ func (t things) note(r *http.Request, c *caller, req *llm.Request, thing []byte)
 			list = append(list, store.Thing{ID: id, Model: req.Model, Place: place})
 		}
 	}
-	return t.a.Kept.Own(r.Context(), c.id.Name, list...)
+	return t.a.Kept.Own(r.Context(), c.id.Principal(), list...)
 }

@@ -31,6 +31,10 @@ var anyone = &Identity{models: access{all: true}, servers: access{all: true}}
 // Anyone is the identity of all requests when no keys are configured: it may use every model and every server.
 func Anyone() *Identity { return anyone }
 
+// Principal is whose everything is that outlives a request or that a client holds: handles, kept replies, approvals, stored
+// logins. No two who may differ have the same. It is empty for Anyone.
+func (i *Identity) Principal() string { return i.Name }
+
 // AllowsModel reports whether the model that clients call name may be used.
 func (i *Identity) AllowsModel(name string) bool { return i != nil && i.models.has(name) }
 

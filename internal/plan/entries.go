@@ -34,7 +34,7 @@ func (p *Planner) entries(c Caller, req *llm.Request) (entries []llm.MCPEntry, b
 // selection is what the catalogue must know of a caller.
 func (p *Planner) selection(c Caller) mcp.Selection {
 	return mcp.Selection{
-		Principal: c.Identity.Name,
+		Principal: c.Identity.Principal(),
 		Access: func(u mcp.Use) mcp.Verdict {
 			id := c.Identity
 			if p.Now != nil {
@@ -51,7 +51,7 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 
 // Visit is a request of an MCP client to a server, or to several with commas between them, or to all that it may use.
 func (p *Planner) Visit(c Caller, route, server string) *mcp.Visit {
-	return &mcp.Visit{Principal: c.Identity.Name, Route: route, Server: server, Selection: p.selection(c)}
+	return &mcp.Visit{Principal: c.Identity.Principal(), Route: route, Server: server, Selection: p.selection(c)}
 }
 
 // Tools lists the tools of all servers that the caller may use, as they are offered, and the servers that failed.

@@ -17,7 +17,7 @@ func (p *Planner) Errand(ctx context.Context, c Caller, req *llm.Request) (llm.M
 		return nil, err
 	}
 	obs.From(ctx).Provider = target.Provider
-	req.Principal, req.Opaque = c.Identity.Name, true
+	req.Principal, req.Opaque = c.Identity.Principal(), true
 	return model, nil
 }
 

@@ -72,7 +72,7 @@ func (p *Planner) Plan(ctx context.Context, c Caller, d Decoder, req *llm.Reques
 		return nil, err
 	}
 	obs.From(ctx).Provider = target.Provider
-	req.Principal = c.Identity.Name
+	req.Principal = c.Identity.Principal()
 	entries, byKey := p.entries(c, req)
 	if target.WireFor != nil {
 		target.Wire = target.WireFor(req, len(entries) > 0)
