@@ -1,5 +1,6 @@
 // Package store keeps what outlives a request: hidden halves of mixed turns, calls that wait for the client's word, replies
-// that clients come back to, the events of those that are made in the background, and whose the files at providers are.
+// that clients come back to, the events of those that are made in the background, whose the files at providers are, and what
+// servers let principals in by.
 //
 // Everything belongs to a principal and expires. An id that is wrong, foreign or expired is not found, and no two of these
 // can be told apart. Every method takes effect as a whole or not at all, whenever its process dies, and all processes that
@@ -23,6 +24,7 @@ type Store interface {
 	Replies
 	Events
 	Things
+	Grants
 	// Sweep deletes what has expired. It happens by itself, too, until Close.
 	Sweep(ctx context.Context) error
 	// Close ends the sweeper and closes the database. Nothing is asked of a Store that is closed.
@@ -126,6 +128,30 @@ type Thing struct {
 	ID    string // the provider's
 	Model string // the model whose provider has it, as clients ask for it
 	Place string // that model's deployment; empty where it has only one place
+}
+
+// Grants are texts that the gateway keeps for principals, or for itself under the principal "": tokens for servers, clients that
+// it has registered, logins that have begun. They come sealed, so that the store does not know what they say.
+type Grants interface {
+	Grant(ctx context.Context, principal, id string) (Grant, bool, error)
+	// PutGrant keeps data for as long as life, in place of what was kept under the id.
+	PutGrant(ctx context.Context, principal, id string, data []byte, life time.Duration) error
+	// TakeGrant returns a grant and forgets it. Of all that take it, in whatever process, one gets it, and no crash gives it
+	// back.
+	TakeGrant(ctx context.Context, principal, id string) (Grant, bool, error)
+	// DropGrant forgets a grant that still has the version; with version 0, whichever it has.
+	DropGrant(ctx context.Context, principal, id string, version int64) error
+	// Lease lets one holder of all in all processes be at something, until it releases the lease or life has passed. A holder
+	// that has it already has it for longer.
+	Lease(ctx context.Context, principal, id, holder string, life time.Duration) (bool, error)
+	// Release ends a lease, if the holder still has it.
+	Release(ctx context.Context, principal, id, holder string) error
+}
+
+// Grant is one text that is kept.
+type Grant struct {
+	Data    []byte
+	Version int64 // another one after each change
 }
 
 // The bounds of a chain: its replies, and the bytes of their Input and Items.

@@ -19,6 +19,8 @@ var tables = [...]struct{ name, key string }{
 	{"fairlead_approvals", "principal, id"},
 	{"fairlead_replies", "principal, id"},
 	{"fairlead_things", "principal, id"},
+	{"fairlead_grants", "principal, id"},
+	{"fairlead_leases", "principal, id"},
 }
 
 // tend sweeps, and looks after what is held, until ctx ends.

@@ -34,6 +34,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		"background": background, "orphan": orphan, "cancel": cancelled, "events": events, "writers race": writersRace,
 		"expiry": expiry, "swept": swept, "sweeps by itself": sweeper, "reopened": reopened, "opened at once": openedAtOnce,
 		"left by its caller": abandoned, "closed": closed, "many items": manyItems,
+		"grants": grants, "grants of others": grantsOfOthers, "takes race": takesRace, "leases": leases, "leases race": leasesRace,
 		"things": things, "things of others": thingsOfOthers,
 	} {
 		t.Run(name, func(t *testing.T) {
