@@ -76,16 +76,26 @@ func (a *API) routes() []route {
 	return append(list, a.relayRoutes(errs)...)
 }
 
-// Handler returns the whole API.
+// Handler returns the whole API. Paths without a variable part are found at once, the others by the mux.
 func (a *API) Handler() http.Handler {
-	mux := http.NewServeMux()
+	mux, plain := http.NewServeMux(), map[string]http.Handler{}
 	for _, r := range a.routes() {
-		mux.Handle(r.path, a.handle(r))
+		h := a.handle(r)
+		mux.Handle(r.path, h)
+		if !strings.ContainsAny(r.path, "{} ") && !strings.HasSuffix(r.path, "/") {
+			plain[r.path] = h
+		}
 	}
 	mux.Handle("/", a.handle(route{door: a.Doors[0], open: true, serve: func(_ http.ResponseWriter, r *http.Request, _ *caller) error {
 		return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "there is no endpoint " + r.URL.Path}
 	}}))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := plain[r.URL.Path]; h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // handle wraps a route: call id, log, panics, host, method, key, errors, in this order.

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 )
 
 // ErrTooLarge says that an event is larger than the reader's limit. The stream cannot be read on.
@@ -15,6 +16,9 @@ var ErrTooLarge = errors.New("sse: event too large")
 
 // firstRoom is how many bytes a reader asks for at first; most events fit.
 const firstRoom = 4 << 10
+
+// rooms are buffers of that size that nobody reads into.
+var rooms = sync.Pool{New: func() any { return new([firstRoom]byte) }}
 
 // emptyReads is how many reads in a row may yield neither bytes nor an error.
 const emptyReads = 100
@@ -27,6 +31,15 @@ type buffer struct {
 	limit      int
 	err        error // what reading ended with
 	eof        bool  // the source came to a clean end
+	lent       *[firstRoom]byte
+}
+
+// release gives back what was lent.
+func (b *buffer) release() {
+	if b.lent != nil {
+		rooms.Put(b.lent)
+	}
+	*b = buffer{err: io.ErrClosedPipe}
 }
 
 func newBuffer(r io.Reader, limit int) buffer { return buffer{src: r, limit: max(limit, 16)} }
@@ -83,7 +96,11 @@ func (b *buffer) room() error {
 		return b.fail(ErrTooLarge)
 	}
 	grown := b.buf
-	if size > len(b.buf) {
+	switch {
+	case size == firstRoom && b.buf == nil:
+		b.lent = rooms.Get().(*[firstRoom]byte)
+		grown = b.lent[:]
+	case size > len(b.buf):
 		grown = make([]byte, size)
 	}
 	b.end = copy(grown, b.bytes())

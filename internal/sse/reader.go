@@ -34,6 +34,10 @@ func NewReader(r io.Reader, max int) *Reader {
 	return &Reader{in: newBuffer(r, max+16), limit: max}
 }
 
+// Release gives the Reader's memory back, and with it the data of its last event. It is not read from any more. A Reader that is
+// not released costs no more than that memory.
+func (r *Reader) Release() { r.in.release() }
+
 // LastID returns the last id that the stream gave, also by an event without data, which Next does not return.
 func (r *Reader) LastID() string { return r.id }
 

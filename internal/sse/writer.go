@@ -1,7 +1,9 @@
 package sse
 
 import (
+	"cmp"
 	"errors"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -20,6 +22,7 @@ type Writer struct {
 	rc    *http.ResponseController
 	mu    sync.Mutex
 	buf   []byte
+	lent  *[]byte // what buf began as
 	err   error
 	held  bool        // the write at hand is not to be flushed
 	dirty bool        // something was written and not flushed
@@ -34,11 +37,34 @@ func NewWriter(w http.ResponseWriter) *Writer {
 	return &Writer{w: w, rc: http.NewResponseController(w), alive: []byte(keepAlive), wrote: time.Now()}
 }
 
+// frameRooms are buffers that no Writer has.
+var frameRooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// Release gives the Writer's memory back when its stream has ended and stop of KeepAlive was called. Nothing is written any more.
+func (w *Writer) Release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lent != nil {
+		*w.lent = w.buf
+		frameRooms.Put(w.lent)
+	}
+	w.buf, w.lent, w.err = nil, nil, cmp.Or(w.err, io.ErrClosedPipe)
+}
+
+// room is where the next frame is built.
+func (w *Writer) room() []byte {
+	if w.lent == nil && w.err == nil {
+		w.lent = frameRooms.Get().(*[]byte)
+		w.buf = *w.lent
+	}
+	return w.buf[:0]
+}
+
 // Data writes an event of the default type with the data p.
 func (w *Writer) Data(p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.send(appendData(w.buf[:0], p))
+	return w.send(appendData(w.room(), p))
 }
 
 // linger is how long a held event waits for others, at the most.
@@ -50,7 +76,7 @@ func (w *Writer) Hold(p []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.hold()
-	return w.send(appendData(w.buf[:0], p))
+	return w.send(appendData(w.room(), p))
 }
 
 // hold has the write that follows wait for the next flush.
@@ -79,7 +105,7 @@ func (w *Writer) Event(name string, p []byte) error {
 }
 
 func (w *Writer) event(name string, p []byte) error {
-	b := append(w.buf[:0], "event: "...)
+	b := append(w.room(), "event: "...)
 	b = appendLine(b, name)
 	return w.send(appendData(append(b, '\n'), p))
 }
@@ -96,7 +122,7 @@ func (w *Writer) HoldEvent(name string, p []byte) error {
 func (w *Writer) Comment(text string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b := append(w.buf[:0], ": "...)
+	b := append(w.room(), ": "...)
 	return w.send(append(appendLine(b, text), "\n\n"...))
 }
 

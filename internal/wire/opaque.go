@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
-	"sync"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
@@ -15,13 +14,11 @@ import (
 // one that breaks off can be answered with an error. The rest of a longer one goes on as it comes.
 const maxHeld = 64 << 10
 
-var holds = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
-
 // WriteOpaque copies a reply of a door's own wire to the client. An error is returned while nothing has been written. After
 // that a stream is told the reason with what broken makes of it, and a plain reply, which has no room for one, is cut off
 // rather than let it look complete.
 func WriteOpaque(w http.ResponseWriter, reply iter.Seq2[llm.Event, error], broken func(e *fault.Error) []byte) error {
-	o := opaque{w: w, hold: holds.Get().(*[]byte)}
+	o := opaque{w: w, hold: Borrow()}
 	defer o.release()
 	for ev, err := range reply {
 		switch {
@@ -92,8 +89,7 @@ func (o *opaque) letGo() {
 const ownLength = 2 << 10
 
 func (o *opaque) release() {
-	*o.hold = (*o.hold)[:0]
-	holds.Put(o.hold)
+	Return(o.hold)
 }
 
 // opaqueHeaders sets the headers of a relayed reply, and reports whether it is one to be passed on piece by piece: a stream

@@ -45,6 +45,7 @@ func (n *normaliser) readPlain(data []byte) {
 // readStream reads an event stream up to [DONE] or its end.
 func (n *normaliser) readStream(r io.Reader) {
 	events := sse.NewReader(r, wire.MaxFrame)
+	defer events.Release()
 	for !n.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)

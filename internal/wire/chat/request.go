@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // editor collects the edits of one client's body.
@@ -16,11 +17,13 @@ type editor struct {
 	env   *envelope
 	enc   *encoder
 	edits []jsonedit.Edit
+	room  *[]byte // borrowed: what edits put in place may stand here
 }
 
 // edit appends the client's body with what the request changes in it. With nothing to change it is the body byte for byte.
 func (u *Upstream) edit(dst []byte, req *llm.Request) ([]byte, error) {
-	ed := editor{u: u, req: req, body: req.Raw.Bytes, enc: u.encoder(req)}
+	ed := editor{u: u, req: req, body: req.Raw.Bytes, enc: u.encoder(req), room: wire.Borrow()}
+	defer func() { wire.Return(ed.room) }()
 	var ok bool
 	if ed.env, ok = req.Raw.Index.(*envelope); !ok || ed.env == nil {
 		var err error
@@ -119,7 +122,7 @@ func (ed *editor) tools() {
 func (ed *editor) toolList(list []byte) (out []byte, n int, changed bool) {
 	n = len(ed.req.AddedTools)
 	changed = n > 0
-	out = ed.enc.tools([]byte{'['}, ed.req.AddedTools)
+	out = ed.enc.tools(append((*ed.room)[:0], '['), ed.req.AddedTools)
 	for t := range jsonedit.Elements(list) {
 		if kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type")); kind == "mcp" {
 			changed = true
@@ -128,7 +131,9 @@ func (ed *editor) toolList(list []byte) (out []byte, n int, changed bool) {
 		out = append(comma(out, n), t...)
 		n++
 	}
-	return append(out, ']'), n, changed
+	out = append(out, ']')
+	*ed.room = out
+	return out, n, changed
 }
 
 func (ed *editor) choice() {

@@ -54,7 +54,14 @@ func (d Door) writeStream(w http.ResponseWriter, req *llm.Request, reply iter.Se
 	s := &stream{w: sse.NewWriter(w), rw: w, req: req, text: joined{lastOnly: req.Params.JSON}, calls: map[callKey]clientCall{}, usage: asksUsage(req), stop: func() {}}
 	s.forms = formsOf(req)
 	s.keepAlive = cmp.Or(d.KeepAlive, defaultKeepAlive)
-	defer func() { s.stop() }()
+	scratch := wire.Borrow()
+	s.buf = *scratch
+	defer func() {
+		s.stop()
+		s.w.Release()
+		*scratch = s.buf
+		wire.Return(scratch)
+	}()
 	for ev, err := range reply {
 		if err != nil {
 			if !s.begun {

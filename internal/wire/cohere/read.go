@@ -49,6 +49,7 @@ func (u *Upstream) readTyped(req *llm.Request, contentType string, body io.Reade
 // readStream reads a stream up to message-end.
 func (r *reader) readStream(body io.Reader) {
 	events := sse.NewReader(body, wire.MaxFrame)
+	defer events.Release()
 	for !r.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)

@@ -54,6 +54,7 @@ func (u *Upstream) readTyped(req *llm.Request, contentType string, body io.Reade
 // readStream reads a stream to its end: the API has no event that closes it.
 func (r *reader) readStream(body io.Reader) {
 	events := sse.NewReader(body, maxFrame)
+	defer events.Release()
 	for !r.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)

@@ -50,6 +50,7 @@ func (u *Upstream) readTyped(contentType string, body io.Reader, yield func(llm.
 // readStream reads a stream up to message_stop.
 func (r *reader) readStream(body io.Reader) {
 	events := sse.NewReader(body, maxFrame)
+	defer events.Release()
 	for !r.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)

@@ -58,7 +58,10 @@ func (d Door) writePlain(w http.ResponseWriter, req *llm.Request, reply iter.Seq
 func (d Door) writeStream(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
 	s := &stream{w: sse.NewWriter(w), rw: w, keepAlive: cmp.Or(d.KeepAlive, defaultKeepAlive), stop: func() {}}
 	m := d.message(req, s)
-	defer func() { s.stop() }()
+	defer func() {
+		s.stop()
+		s.w.Release()
+	}()
 	for ev, err := range reply {
 		if err != nil {
 			if !m.begun {

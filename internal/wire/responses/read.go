@@ -44,6 +44,7 @@ func (u *Upstream) read(contentType string, body io.Reader, yield func(llm.Event
 // readStream reads an event stream up to the event that ends the reply.
 func (r *reader) readStream(body io.Reader) {
 	events := sse.NewReader(body, maxEvent)
+	defer events.Release()
 	for !r.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)

@@ -78,9 +78,10 @@ func (s *stream) done() {
 	}
 }
 
-// close stops the keep-alive.
+// close ends the stream.
 func (s *stream) close() {
 	if s.stop != nil {
 		s.stop()
 	}
+	s.w.Release()
 }
