@@ -101,7 +101,7 @@ func (b *Toolbox) run(ctx context.Context, r *route, args []byte) ([]byte, error
 // with does what a route's server is asked for, twice if need be. progress is to be called at each sign of it.
 func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Context, sess Session, progress func()) ([]byte, error)) ([]byte, error) {
 	p := b.current(r)
-	s, err := p.acquire(r.session, r.client)
+	s, err := p.acquire(who{r.session, r.caller, r.client})
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +110,9 @@ func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Contex
 	defer done()
 	for try := 0; ; try++ {
 		sess, err := s.open(ctx)
+		if login := Login(err); login != nil {
+			return nil, login
+		}
 		if err != nil {
 			return nil, &Unavailable{Message: SafeMessage(err)} // the cause is in the log, and says nothing of this call
 		}

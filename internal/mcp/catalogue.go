@@ -26,6 +26,9 @@ type Options struct {
 	Idle        time.Duration // after which a session with a caller's credentials is closed: 5 min
 	Drain       time.Duration // how long the running calls of a removed server may take: 60 s
 	Log         *slog.Logger  // default: none
+	// Authorize returns what shows a server with Server.Auth who asks, for a caller, and a key that tells the caller's sessions
+	// from those of others; "": all share one. nil: nobody is shown.
+	Authorize func(s *Server, c Caller) (a Authorizer, key string)
 }
 
 func (o Options) withDefaults() Options {
@@ -161,7 +164,7 @@ func (c *Catalogue) Warm() {
 			case <-c.ctx.Done():
 				return
 			}
-			s, err := p.acquire(nil, nil)
+			s, err := p.acquire(who{})
 			if err != nil {
 				return
 			}

@@ -111,7 +111,7 @@ func (s *slot) askExtras() (*extras, error) {
 			if _, lost := errors.AsType[*LostError](err); lost {
 				s.lost(sess, err)
 			}
-			s.p.c.o.Log.Warn("cannot list what an MCP server has beside tools", "what", l.kind.Noun, "server", s.p.server.Name, "error", s.p.cause(err))
+			s.p.c.o.Log.Log(s.ctx, level(err), "cannot list what an MCP server has beside tools", "what", l.kind.Noun, "server", s.p.server.Name, "error", s.p.cause(err))
 			return nil, err
 		}
 		*l.to = items

@@ -85,7 +85,7 @@ func (s *slot) tools(ctx context.Context) (*list, error) {
 		return nil, fail.err
 	case f == nil:
 		return nil, errGone
-	case fail.err != nil:
+	case fail.err != nil && Login(fail.err) == nil: // a link to log in is better new
 		return s.tryAgain(ctx, f, fail.err)
 	}
 	return f.wait(ctx)
@@ -153,7 +153,7 @@ func (s *slot) fetch(f *flight[*list]) {
 	s.mu.Unlock()
 	f.land(l, err)
 	if err != nil && first && s.ctx.Err() == nil {
-		o.Log.Warn("cannot list the tools of an MCP server", "server", s.p.server.Name, "error", s.p.cause(err))
+		o.Log.Log(s.ctx, level(err), "cannot list the tools of an MCP server", "server", s.p.server.Name, "error", s.p.cause(err))
 	}
 	if again {
 		s.changed()

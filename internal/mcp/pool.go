@@ -37,6 +37,9 @@ func (p *pool) stdio() bool { return len(p.server.Command) > 0 }
 
 // needsCaller reports whether the config says that callers bring their own credentials.
 func (p *pool) needsCaller() bool {
+	if p.server.Auth != nil && !p.server.Auth.Own() {
+		return true
+	}
 	return !p.stdio() && slices.ContainsFunc(p.server.ForwardHeaders, func(h string) bool { return !perRequest(h) })
 }
 
@@ -66,15 +69,19 @@ func credential(h http.Header) string {
 	return string(sum.Sum(nil))
 }
 
-// acquire returns the slot for a caller's headers, and for a client that servers may ask things; the caller must release it. A
-// child process is everybody's, so that it can ask nobody.
-func (p *pool) acquire(headers http.Header, client *Client) (*slot, error) {
+// acquire returns the slot for a caller, with its headers and the client that servers may ask things; who asked for it must
+// release it. A child process is everybody's, so that it can ask nobody.
+func (p *pool) acquire(w who) (*slot, error) {
 	if p.stdio() {
-		headers, client = nil, nil
+		w = who{}
 	}
-	key := credential(headers)
-	if client != nil {
-		key += "\x00" + client.Key
+	key := credential(w.headers)
+	auth, own := p.authorizer(&w)
+	if own != "" {
+		key += "\x01" + own
+	}
+	if w.client != nil {
+		key += "\x00" + w.client.Key
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,8 +93,8 @@ func (p *pool) acquire(headers http.Header, client *Client) (*slot, error) {
 		if len(p.slots) >= p.c.o.Sessions && !p.evict() {
 			return nil, &Unavailable{Message: "too many sessions of the server are in use; try again later"}
 		}
-		s = newSlot(p, key, headers)
-		s.client = client
+		s = newSlot(p, key, w)
+		s.auth = auth
 		p.slots[key] = s
 	}
 	s.active++
@@ -266,6 +273,10 @@ type failure struct {
 
 func (f *failure) note(err error, o *Options) {
 	f.err = err
+	if Login(err) != nil { // nothing has failed, and a login may end at any time
+		f.until = time.Time{}
+		return
+	}
 	f.n++
 	f.until = time.Now().Add(backoff(f.n-1, o.Pause, o.MaxPause))
 }

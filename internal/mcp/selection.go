@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
+	"github.com/fairlead/fairlead/internal/secret"
 )
 
 // Selection is what a request asks for and brings along.
@@ -15,6 +16,7 @@ type Selection struct {
 	Attached  bool           // the entries come from the caller's key: that they come to nothing is no error
 	Access    Access
 	Principal string                        // whose request it is
+	Token     secret.String                 // what the client came with, where an authorization server has issued it
 	Header    http.Header                   // the client's: credentials, forwarded headers, x-mcp-servers
 	Key       string                        // the gateway's key as the client sent it, without "Bearer "; it is never sent to a server
 	Forward   func(name, value string) bool // whether a header that the config forwards may be sent; nil: any but the key
@@ -28,7 +30,8 @@ type pick struct {
 	pool    *pool
 	entries []*llm.MCPEntry // those that name it, in the caller's order
 	session http.Header     // credentials
-	call    http.Header     // what goes with calls only
+	caller  Caller
+	call    http.Header // what goes with calls only
 }
 
 // picker finds the servers of a selection.
@@ -205,6 +208,7 @@ func (p *picker) credentials() {
 	}
 	cr := newCredentials(p.sel, servers)
 	for _, k := range p.picks {
+		k.caller = Caller{Principal: p.sel.Principal, Token: p.sel.Token}
 		k.session, k.call = cr.forServer(&k.pool.server, k.entries)
 	}
 }

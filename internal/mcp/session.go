@@ -22,6 +22,8 @@ type Server struct {
 	Timeout        time.Duration     // one call; 0: the gateway's default
 	ListTTL        time.Duration     // 0: the default
 	External       bool              // named by a request, not by the config: dialled through the guarded dialer
+	Auth           *Auth             // how it is shown who asks; nil: by headers alone
+	Authorizer     Authorizer        // what shows it, for one session; nil: nothing does
 	Client         []byte            // what is declared to the server, a raw object, for a session of one client's own; nil: nothing
 }
 
@@ -159,6 +161,9 @@ func SafeMessage(err error) string {
 	}
 	if e, ok := errors.AsType[*Unavailable](err); ok {
 		return e.Message
+	}
+	if e := Login(err); e != nil {
+		return e.Text()
 	}
 	if e, ok := errors.AsType[*RefusedError](err); ok {
 		return e.Error()

@@ -23,7 +23,9 @@ type slot struct {
 	p       *pool
 	key     string
 	headers http.Header
+	caller  Caller
 	client  *Client         // whose session it is; nil: nobody's alone
+	auth    Authorizer      // nil: none is needed
 	ctx     context.Context //nolint:containedctx // ends when the slot is closed; it owns goroutines
 	stop    context.CancelFunc
 
@@ -47,8 +49,8 @@ type slot struct {
 	wide     wide    // what clients see beside the tools
 }
 
-func newSlot(p *pool, key string, headers http.Header) *slot {
-	s := &slot{p: p, key: key, headers: headers, used: time.Now()}
+func newSlot(p *pool, key string, w who) *slot {
+	s := &slot{p: p, key: key, headers: w.headers, caller: w.caller, client: w.client, used: time.Now()}
 	s.ctx, s.stop = context.WithCancel(p.c.ctx)
 	s.idle = time.AfterFunc(p.c.o.Idle, s.rest)
 	if key == "" && !p.server.External {
@@ -133,7 +135,7 @@ func (s *slot) dial(f *flight[Session]) {
 	}
 	f.land(sess, err)
 	if err != nil {
-		s.p.c.o.Log.Warn("cannot reach an MCP server", "server", s.p.server.Name, "error", s.p.cause(err))
+		s.p.c.o.Log.Log(s.ctx, level(err), "cannot reach an MCP server", "server", s.p.server.Name, "error", s.p.cause(err))
 		return
 	}
 	s.p.c.spawn(func() { s.watch(sess) })
@@ -147,6 +149,7 @@ func (s *slot) dialled() Server {
 		server.Headers = maps.Clone(server.Headers)
 		maps.DeleteFunc(server.Headers, func(name, _ string) bool { return s.headers.Get(name) != "" })
 	}
+	server.Authorizer = s.auth
 	if s.client != nil {
 		server.Client = s.client.Capabilities
 	}

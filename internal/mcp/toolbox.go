@@ -30,6 +30,7 @@ type Toolbox struct {
 type route struct {
 	pool    *pool
 	session http.Header
+	caller  Caller
 	call    http.Header
 	tool    string
 	hints   Hints
@@ -121,11 +122,11 @@ func (c *Catalogue) lists(ctx context.Context, picks []*pick) []listing {
 
 // acquire returns the slot of a pick, whose server may have been configured anew since it was picked.
 func (c *Catalogue) acquire(k *pick) (*slot, error) {
-	s, err := k.pool.acquire(k.session, nil)
+	s, err := k.pool.acquire(who{headers: k.session, caller: k.caller})
 	if errors.Is(err, errGone) && !k.pool.server.External {
 		if p := c.pool(k.pool.server.Name); p != nil {
 			k.pool = p
-			return p.acquire(k.session, nil)
+			return p.acquire(who{headers: k.session, caller: k.caller})
 		}
 	}
 	return s, err
@@ -188,7 +189,7 @@ func (b *Toolbox) add(k *pick, t *listed, taken names, own *owners) {
 	}
 	b.tools = append(b.tools, tool)
 	b.table[tool.Name] = len(b.routes)
-	b.routes = append(b.routes, route{pool: k.pool, session: k.session, call: k.call, tool: t.Name, hints: t.Hints, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask})
+	b.routes = append(b.routes, route{pool: k.pool, session: k.session, caller: k.caller, call: k.call, tool: t.Name, hints: t.Hints, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask})
 }
 
 // allows reports whether an entry's allowed_tools let a tool through, by its own name or the offered one.

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -142,7 +143,7 @@ const maxScopes = 256
 
 // Join returns the scopes of a and those of b that a does not have.
 func Join(a, b []string) []string {
-	out := a[:len(a):len(a)]
+	out := slices.Clip(a)
 	for _, s := range b {
 		if !Within([]string{s}, out) && len(out) < maxScopes && scopeWord(s) {
 			out = append(out, s)
@@ -153,14 +154,5 @@ func Join(a, b []string) []string {
 
 // Within reports whether all of some scopes are among those of all.
 func Within(some, all []string) bool {
-	for _, s := range some {
-		found := false
-		for _, t := range all {
-			found = found || s == t
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
 }

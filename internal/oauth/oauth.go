@@ -15,6 +15,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -33,9 +34,7 @@ type Unusable struct{ Message string }
 // Error is the message.
 func (e *Unusable) Error() string { return e.Message }
 
-func unusable(format string, args ...any) error {
-	return &Unusable{Message: fmt.Sprintf(format, args...)}
-}
+func unusable(message string) error { return &Unusable{Message: message} }
 
 // Refusal is the error that an authorization server has answered with (RFC 6749 §5.2).
 type Refusal struct {
@@ -50,15 +49,7 @@ func (e *Refusal) Error() string { return "the authorization server refused: " +
 // RefusedFor reports whether an authorization server has refused with one of some codes.
 func RefusedFor(err error, codes ...string) bool {
 	e, ok := errors.AsType[*Refusal](err)
-	if !ok {
-		return false
-	}
-	for _, c := range codes {
-		if e.Code == c {
-			return true
-		}
-	}
-	return false
+	return ok && slices.Contains(codes, e.Code)
 }
 
 // maxAnswer bounds what is read of an answer.

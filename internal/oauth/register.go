@@ -113,6 +113,11 @@ func (c *Client) Register(ctx context.Context, s *Server, d Description) (Identi
 	if err := decode(resp, &r); err != nil {
 		return Identity{}, err
 	}
+	return r.identity()
+}
+
+// identity is who the gateway is from now on.
+func (r *registration) identity() (Identity, error) {
 	if !sayable(r.ID) || r.Secret != "" && !sayable(r.Secret) {
 		return Identity{}, unusable("its authorization server registered the gateway without a usable client id")
 	}

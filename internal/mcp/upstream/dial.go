@@ -31,7 +31,7 @@ func (d *Dialer) dialURL(ctx context.Context, t target) (*session, error) {
 
 // hopeless reports whether another way to open the session would fail alike.
 func hopeless(ctx context.Context, err error) bool {
-	if e, ok := errors.AsType[*mcp.LostError](err); ok && e.Unsent {
+	if e, ok := errors.AsType[*mcp.LostError](err); ok && e.Unsent || unauthorized(err) {
 		return true
 	}
 	return ctx.Err() != nil || refusedByGuard(err)
@@ -82,7 +82,7 @@ func noPost(err error) bool {
 func (d *Dialer) webSession(t target) (*session, *web) {
 	log := d.o.Log.With("mcp_server", t.Name)
 	s := &session{peer: newPeer(log, d.o, t.changed), o: d.o, log: log, http: true, client: t.Client}
-	w := &web{p: s.peer, o: d.o, client: d.client(t), url: t.URL, base: t.headers()}
+	w := &web{p: s.peer, o: d.o, client: d.client(t), url: t.URL, base: t.headers(), auth: t.Authorizer}
 	s.t, s.reply = w, w.answer
 	return s, w
 }

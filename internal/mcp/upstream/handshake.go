@@ -62,6 +62,9 @@ func holds(list []byte, member string) bool {
 
 // otherEra classes the error of a probe.
 func (s *session) otherEra(err error) error {
+	if unauthorized(err) {
+		return err
+	}
 	if e, ok := errors.AsType[*httpError](err); ok {
 		switch {
 		case e.status == 401 || e.status == 403 || e.status == 429 || e.status >= 501 || e.status/100 == 3:

@@ -51,7 +51,8 @@ type web struct {
 	o      *Options
 	client *http.Client
 	url    string
-	base   http.Header // the config's and the caller's headers
+	base   http.Header    // the config's and the caller's headers
+	auth   mcp.Authorizer // nil: nothing more shows who asks
 
 	// These are set while the session is opened, before others use it.
 	rev string // MCP-Protocol-Version; empty before a handshake
@@ -106,6 +107,14 @@ func (t *web) request(ctx context.Context, method string, body []byte, extra htt
 
 // roundTrip sends a request. Its errors name no address.
 func (t *web) roundTrip(req *http.Request) (*http.Response, error) {
+	if t.auth != nil {
+		return t.authorized(req)
+	}
+	return t.try(req)
+}
+
+// try sends a request as it is.
+func (t *web) try(req *http.Request) (*http.Response, error) {
 	resp, err := t.client.Do(req)
 	if err == nil {
 		return resp, nil

@@ -23,7 +23,7 @@ type events struct {
 func (d *Dialer) dialSSE(ctx context.Context, t target) (*session, error) {
 	s, w := d.webSession(t)
 	s.http = false
-	e := &events{web: web{p: s.peer, o: d.o, client: w.client, url: t.URL, base: w.base}}
+	e := &events{web: web{p: s.peer, o: d.o, client: w.client, url: t.URL, base: w.base, auth: w.auth}}
 	s.t, s.reply = e, e.answer
 	err := e.connect(ctx)
 	if err == nil {
