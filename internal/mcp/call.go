@@ -93,21 +93,21 @@ func (b *Toolbox) current(r *route) *pool {
 
 // run makes the call, twice if need be.
 func (b *Toolbox) run(ctx context.Context, r *route, args []byte) ([]byte, error) {
-	return b.with(ctx, r, func(ctx context.Context, sess Session, progress func()) ([]byte, error) {
-		return sess.CallTool(ctx, ToolCall{Name: r.tool, Arguments: args, Meta: trace(ctx), Headers: callHeaders(ctx, r.call), Progress: progress})
+	return b.with(ctx, r, func(ctx context.Context, sess Session, k *clock) ([]byte, error) {
+		return sess.CallTool(ctx, ToolCall{Name: r.tool, Arguments: args, Meta: trace(ctx), Headers: callHeaders(ctx, r.call), Progress: k.progress})
 	})
 }
 
-// with does what a route's server is asked for, twice if need be. progress is to be called at each sign of it.
-func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Context, sess Session, progress func()) ([]byte, error)) ([]byte, error) {
+// with does what a route's server is asked for, twice if need be, within the time of a call.
+func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Context, sess Session, k *clock) ([]byte, error)) ([]byte, error) {
 	p := b.current(r)
 	s, err := p.acquire(who{r.session, r.caller, r.client})
 	if err != nil {
 		return nil, err
 	}
 	defer s.release()
-	ctx, progress, done := p.limit(ctx)
-	defer done()
+	ctx, k := p.limit(ctx)
+	defer k.stop()
 	for try := 0; ; try++ {
 		sess, err := s.open(ctx)
 		if login := Login(err); login != nil {
@@ -116,7 +116,7 @@ func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Contex
 		if err != nil {
 			return nil, &Unavailable{Message: SafeMessage(err)} // the cause is in the log, and says nothing of this call
 		}
-		raw, err := do(ctx, sess, progress)
+		raw, err := do(ctx, sess, k)
 		lost, gone := errors.AsType[*LostError](err)
 		if gone {
 			s.lost(sess, err)
@@ -128,31 +128,6 @@ func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Contex
 			return nil, err
 		}
 	}
-}
-
-// callTimeout is the cause of a call's end that took too long.
-type callTimeout struct{ after time.Duration }
-
-func (e *callTimeout) Error() string { return "no answer within " + e.after.String() }
-
-// limit bounds a call: by the server's time for one call, which each sign of progress starts anew, and by ctx.
-func (p *pool) limit(ctx context.Context) (_ context.Context, progress, done func()) {
-	release := func() {}
-	if _, ok := ctx.Deadline(); !ok {
-		ctx, release = withTimeout(ctx, p.c.o.MaxCallTime)
-	}
-	d := p.callTime()
-	ctx, cancel := context.WithCancelCause(ctx)
-	t := time.AfterFunc(d, func() { cancel(&callTimeout{after: d}) })
-	return ctx, func() { t.Reset(d) }, func() {
-		t.Stop()
-		cancel(nil)
-		release()
-	}
-}
-
-func withTimeout(ctx context.Context, d time.Duration) (context.Context, func()) {
-	return context.WithTimeoutCause(ctx, d, &callTimeout{after: d})
 }
 
 // ended puts the reason why a call was ended in place of what its transport says of that.

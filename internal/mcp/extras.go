@@ -144,7 +144,7 @@ func (s *slot) told(method string, params []byte) {
 type subscription struct {
 	tell  map[*func()]bool
 	end   context.CancelFunc
-	taken bool // by a session, once
+	taken Session // that has it; nil: none yet
 }
 
 // subscribe has f called when a resource changes, until stop is called. f must not block. Many share one subscription at the
@@ -186,7 +186,9 @@ func (s *slot) subscribe(ctx context.Context, uri string, f *func()) (stop func(
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub.taken = true
+	if sub.taken == nil {
+		sub.taken = sess
+	}
 	return stop, nil
 }
 
@@ -195,10 +197,11 @@ func (s *slot) resubscribe(sess Session) {
 	s.mu.Lock()
 	again := map[string]context.Context{}
 	for uri, sub := range s.wide.subs {
-		if !sub.taken {
-			continue // it will be, by this session
+		if sub.taken == nil || sub.taken == sess {
+			continue // it will be, or has been, by this session
 		}
 		sub.end()
+		sub.taken = sess
 		var life context.Context
 		life, sub.end = context.WithCancel(s.ctx)
 		again[uri] = life

@@ -32,7 +32,8 @@ func newPool(c *Catalogue, s Server) *pool {
 	return &pool{c: c, server: s, slots: map[string]*slot{}, quiet: make(chan struct{})}
 }
 
-// stdio reports whether the server is a child process. Such a server has one session, which all callers share.
+// stdio reports whether the server is a child process. Such a server has one session, which all callers share, and those that
+// the config grants to clients that it may ask things.
 func (p *pool) stdio() bool { return len(p.server.Command) > 0 }
 
 // needsCaller reports whether the config says that callers bring their own credentials.
@@ -69,11 +70,25 @@ func credential(h http.Header) string {
 	return string(sum.Sum(nil))
 }
 
+// asks reports whether a server may ask clients things, each in a session of its own. The process of all asks nobody.
+func (p *pool) asks() bool { return !p.stdio() || p.server.Children > 0 }
+
+// room is how many sessions the pool may have.
+func (p *pool) room() int {
+	if p.stdio() {
+		return 1 + p.server.Children
+	}
+	return p.c.o.Sessions
+}
+
 // acquire returns the slot for a caller, with its headers and the client that servers may ask things; who asked for it must
-// release it. A child process is everybody's, so that it can ask nobody.
+// release it. The child process of all is nobody's.
 func (p *pool) acquire(w who) (*slot, error) {
 	if p.stdio() {
-		w = who{}
+		w = who{client: w.client}
+	}
+	if !p.asks() {
+		w.client = nil
 	}
 	key := credential(w.headers)
 	auth, own := p.authorizer(&w)
@@ -90,7 +105,7 @@ func (p *pool) acquire(w who) (*slot, error) {
 	}
 	s := p.slots[key]
 	if s == nil {
-		if len(p.slots) >= p.c.o.Sessions && !p.evict() {
+		if len(p.slots) >= p.room() && !p.evict() {
 			return nil, &Unavailable{Message: "too many sessions of the server are in use; try again later"}
 		}
 		s = newSlot(p, key, w)
@@ -106,7 +121,7 @@ func (p *pool) acquire(w who) (*slot, error) {
 func (p *pool) evict() bool {
 	var old *slot
 	for _, s := range p.slots {
-		if s.active == 0 && (old == nil || s.used.Before(old.used)) {
+		if s.active == 0 && (s.key != "" || !p.stdio()) && (old == nil || s.used.Before(old.used)) {
 			old = s
 		}
 	}

@@ -25,6 +25,7 @@ type Server struct {
 	Auth           *Auth             // how it is shown who asks; nil: by headers alone
 	Authorizer     Authorizer        // what shows it, for one session; nil: nothing does
 	Client         []byte            // what is declared to the server, a raw object, for a session of one client's own; nil: nothing
+	Children       int               // stdio: how many processes clients that can be asked may have of their own; 0: all share one, which asks nobody
 }
 
 // Session is one open connection to a server: a child process, or an HTTP session. It is used by many requests at once.
@@ -88,7 +89,11 @@ type ToolCall struct {
 	Progress  func()            // called for each progress notification of this call; may be nil
 }
 
-// Client is a client of the older era that declares that it can be asked things.
+// Asker is implemented by sessions whose server may ask its client for something in the midst of a request, by requests of its
+// own: those of the older era.
+type Asker interface{ Asks() bool }
+
+// Client is a client that declares that it can be asked things.
 type Client struct {
 	Key          string // tells clients apart
 	Capabilities []byte // a raw object
@@ -104,9 +109,12 @@ type Request struct {
 	LogLevel     string      // the client wants the server's log of this request from this level on; "": it does not
 	Progress     bool        // the client wants to hear of progress
 	Headers      http.Header // HTTP transports: beside the session's own, for this request only
-	// Client is who asks, when servers of the older era may ask back by Ask: over HTTP, it gets a session of its own.
-	Client *Client
+	// Ask answers what a server of the older era asks in the midst of the request. It may take as long as it likes: the
+	// call's time stands still meanwhile. Client is who answers, and gets a session of its own; nil: nobody does, so that Ask
+	// had better refuse. Of requests with the same Party, one may be asked for another; "" stands for none.
 	Ask    func(method string, params []byte) (result []byte, err *RPCError)
+	Client *Client
+	Party  string
 	// Notify is called for each notification that belongs to this request, in their order and before Pass returns. It must
 	// not block; params may be kept. The progress token in them is not the client's. It may be nil.
 	Notify func(method string, params []byte)

@@ -156,7 +156,7 @@ func (s *slot) dialled() Server {
 	return server
 }
 
-// watch waits for the end of a session. The shared child process of a server is then started again.
+// watch waits for the end of a session. The child process that all share is then started again.
 func (s *slot) watch(sess Session) {
 	select {
 	case <-sess.Done():
@@ -168,7 +168,7 @@ func (s *slot) watch(sess Session) {
 		return
 	}
 	s.p.c.o.Log.Warn("a session of an MCP server has ended", "server", s.p.server.Name)
-	if !s.p.stdio() {
+	if !s.p.stdio() || s.client != nil {
 		return
 	}
 	for n := losses; ; n++ {

@@ -135,9 +135,8 @@ func (v *View) Tool(name string, args []byte) (Target, bool) {
 // Call passes a request on to the server that it is for. URIs in the result are those that the visit sees. The error is a *RPCError of
 // the server, a *RefusedError, or one that can be shown by [SafeMessage].
 func (v *View) Call(ctx context.Context, t Target, r Request) ([]byte, error) {
-	if t.Verdict.Decision != Allow {
-		v.c.refused(ctx, &t.pick.pool.server, t.use, t.Verdict)
-		return nil, &RefusedError{Verdict: t.Verdict}
+	if err := v.May(ctx, t); err != nil {
+		return nil, err
 	}
 	r.Name = t.Name
 	b := &Toolbox{c: v.c, access: v.access, principal: v.principal}
@@ -152,17 +151,58 @@ func (v *View) Call(ctx context.Context, t Target, r Request) ([]byte, error) {
 	return nil, &Unavailable{Message: explain(rt, err), Err: err}
 }
 
+// May returns a *RefusedError for a target that is seen, and may not be called by itself.
+func (v *View) May(ctx context.Context, t Target) error {
+	if t.Verdict.Decision == Allow {
+		return nil
+	}
+	v.c.refused(ctx, &t.pick.pool.server, t.use, t.Verdict)
+	return &RefusedError{Verdict: t.Verdict}
+}
+
+// Safe reports whether a target says that it may be called twice.
+func (t Target) Safe() bool { return t.safe }
+
+// Asks reports whether the server of a target may ask a client things in the midst of a request, by requests of its own. It opens
+// the session that all share if need be, to know which era the server speaks.
+func (v *View) Asks(ctx context.Context, t Target) bool {
+	p := t.pick.pool
+	if !p.asks() {
+		return false
+	}
+	s, err := v.c.acquire(t.pick)
+	if err != nil {
+		return false
+	}
+	defer s.release()
+	sess, err := s.open(ctx)
+	if err != nil {
+		return false
+	}
+	a, ok := sess.(Asker)
+	return ok && a.Asks()
+}
+
 // pass makes a client's request, twice if need be.
 func (b *Toolbox) pass(ctx context.Context, rt *route, r Request) ([]byte, error) {
-	tell := r.Notify
-	return b.with(ctx, rt, func(ctx context.Context, sess Session, progress func()) ([]byte, error) {
+	tell, ask := r.Notify, r.Ask
+	if !rt.pool.asks() {
+		r.Ask, ask = nil, nil
+	}
+	return b.with(ctx, rt, func(ctx context.Context, sess Session, k *clock) ([]byte, error) {
 		r.Headers = callHeaders(ctx, rt.call)
 		r.Notify = func(method string, params []byte) {
 			if method == "notifications/progress" {
-				progress()
+				k.progress()
 			}
 			if tell != nil {
 				tell(method, params)
+			}
+		}
+		if ask != nil {
+			r.Ask = func(method string, params []byte) ([]byte, *RPCError) {
+				defer k.hold()()
+				return ask(method, params)
 			}
 		}
 		return sess.Pass(ctx, r)

@@ -21,13 +21,9 @@ import (
 const (
 	maxRounds = 10
 	maxInputs = 32
+	maxAsks   = 64               // of its client, in all
 	askTime   = 10 * time.Minute // how long a client may take to answer
 )
-
-// askable are the requests that a server may have a client answer, and the capability that the client must have declared.
-var askable = map[string]string{
-	"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots",
-}
 
 // declared are the capabilities of a client of the older era as its session keeps them: those that servers ask for, and of
 // each what is not too long.
@@ -119,17 +115,71 @@ func (x *exchange) askAll(ctx context.Context, requests []byte) ([]byte, *failur
 
 // mayAsk refuses what the client has not declared, and addresses that are none of the web.
 func (x *exchange) mayAsk(method string, params []byte) *failure {
-	need := askable[method]
-	if need == "" || jsonedit.Kind(jsonedit.Get(x.session.caps, need)) != '{' {
+	if e := refuseURL(params); e != nil {
+		return refusal(http.StatusOK, jsonrpc.CodeInternal, e.Message)
+	}
+	if need, known := lacking(x.session.caps, method, params); !known || need != "" {
 		return refusal(http.StatusOK, jsonrpc.CodeInternal, "the server asks for "+quote(method)+", which the client does not offer")
 	}
+	return nil
+}
+
+// lacking returns the capability that a client would have to declare to be asked something, as a raw object, and "" if it does.
+// known is false for what no client can be asked.
+func lacking(caps []byte, method string, params []byte) (need string, known bool) {
+	has := func(path ...string) bool { return jsonedit.Kind(jsonedit.Get(caps, path...)) == '{' }
+	switch method {
+	case "elicitation/create":
+		mode, _ := jsonedit.Unquote(jsonedit.Get(params, "mode"))
+		switch {
+		case mode == "url" && !has("elicitation", "url"):
+			return `{"elicitation":{"url":{}}}`, true
+		case mode != "url" && (!has("elicitation") || has("elicitation", "url") && !has("elicitation", "form")):
+			return `{"elicitation":{"form":{}}}`, true
+		}
+	case "sampling/createMessage":
+		switch {
+		case !has("sampling"):
+			return `{"sampling":{}}`, true
+		case jsonedit.Get(params, "tools") != nil && !has("sampling", "tools"):
+			return `{"sampling":{"tools":{}}}`, true
+		}
+	case "roots/list":
+		if !has("roots") {
+			return `{"roots":{}}`, true
+		}
+	default:
+		return "", false
+	}
+	return "", true
+}
+
+// refuseURL refuses an elicitation by an address that is none of the web.
+func refuseURL(params []byte) *mcp.RPCError {
 	if mode, _ := jsonedit.Unquote(jsonedit.Get(params, "mode")); mode == "url" {
 		text, _ := jsonedit.Unquote(jsonedit.Get(params, "url"))
 		if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return refusal(http.StatusOK, jsonrpc.CodeInternal, "the server asks for a visit to what is no address of the web")
+			return &mcp.RPCError{Code: jsonrpc.CodeInvalidParams, Message: "the server asks for a visit to what is no address of the web"}
 		}
 	}
 	return nil
+}
+
+func noMethod(method string) *mcp.RPCError {
+	return &mcp.RPCError{Code: jsonrpc.CodeMethodNotFound, Message: "the client does not offer " + quote(method)}
+}
+
+func tooCurious() *mcp.RPCError {
+	return &mcp.RPCError{Code: jsonrpc.CodeInvalidRequest, Message: "the client has been asked too often in one call"}
+}
+
+// undeclared answers a server that asks a client of the stateless era that declares nothing.
+func (x *exchange) undeclared(method string, params []byte) ([]byte, *mcp.RPCError) {
+	if need, known := lacking(nil, method, params); known {
+		raw := []byte(need)
+		x.lacks.Store(&raw)
+	}
+	return nil, noMethod(method)
 }
 
 var elicitKeys = jsonedit.NewKeys("mode", "elicitationId")
@@ -166,6 +216,9 @@ func (x *exchange) asker(ctx context.Context) func(method string, params []byte)
 
 // ask sends the client a request on the stream of its own and returns the answer.
 func (x *exchange) ask(ctx context.Context, method string, params []byte) (m jsonrpc.Message, f *failure) {
+	if x.asks.Add(1) > maxAsks {
+		return m, refusal(http.StatusOK, jsonrpc.CodeInternal, tooCurious().Message)
+	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	id := jsonedit.AppendQuote(nil, "fl-"+rand.Text())

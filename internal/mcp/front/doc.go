@@ -9,6 +9,7 @@
 package front
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -31,6 +32,9 @@ type Options struct {
 	KeepAlive time.Duration // the longest silence of a stream; 0: 15 s
 	Session   time.Duration // how long a session lasts at most; 0: 24 h
 	ListTTL   time.Duration // how long clients may take a list as fresh; 0: 1 min
+	Parked    int           // calls that wait for clients of the stateless era at most; 0: 1024
+	Each      int           // and those of one principal; 0: 64
+	Park      time.Duration // how long one waits at most; 0: 10 min
 	Log       *slog.Logger
 }
 
@@ -40,11 +44,18 @@ type Door struct {
 	o       Options
 	info    []byte // what the gateway says that it is
 	live    live
+	lot     lot
+	spent   spent
 }
 
 // New returns a door to servers.
 func New(servers *mcp.Catalogue, o Options) *Door {
-	for p, v := range map[*time.Duration]time.Duration{&o.KeepAlive: 15 * time.Second, &o.Session: 24 * time.Hour, &o.ListTTL: time.Minute} {
+	for p, v := range map[*time.Duration]time.Duration{&o.KeepAlive: 15 * time.Second, &o.Session: 24 * time.Hour, &o.ListTTL: time.Minute, &o.Park: askTime} {
+		if *p <= 0 {
+			*p = v
+		}
+	}
+	for p, v := range map[*int]int{&o.Parked: 1024, &o.Each: 64} {
 		if *p <= 0 {
 			*p = v
 		}
@@ -52,5 +63,9 @@ func New(servers *mcp.Catalogue, o Options) *Door {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Door{servers: servers, o: o, info: appendInfo(nil, o.Version), live: live{by: map[string]*session{}, ended: map[string]time.Time{}}}
+	return &Door{
+		servers: servers, o: o, info: appendInfo(nil, o.Version),
+		live: live{by: map[string]*session{}, ended: map[string]time.Time{}},
+		lot:  lot{tag: rand.Text()[:13], total: o.Parked, each: o.Each, life: o.Park, by: map[string]*parked{}, of: map[string]int{}},
+	}
 }

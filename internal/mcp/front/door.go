@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
@@ -152,8 +153,10 @@ type exchange struct {
 	revision string // of the header
 	asked    string // the revision that _meta names
 	modern   bool
-	session  *session      // of the older era
-	notes    chan<- []byte // messages that come before the answer; nil: the client takes none
+	session  *session               // of the older era
+	notes    chan<- []byte          // messages that come before the answer; nil: the client takes none
+	asks     atomic.Int32           // how often its server has asked the client
+	lacks    atomic.Pointer[[]byte] // a capability that the client was needed to declare
 }
 
 // refuse answers a request with an error that says that it was not begun.

@@ -34,8 +34,12 @@ type fake struct {
 	do      func(ctx context.Context, r mcp.Request) ([]byte, error)
 	got     []mcp.Request
 	changed []func()
+	dialled []mcp.Server
+	asks    bool // it is of the older era
 	done    chan struct{}
 }
+
+func (f *fake) Asks() bool { return f.asks }
 
 func newFake(tools ...string) *fake {
 	return &fake{tools: tools, done: make(chan struct{})}
@@ -145,6 +149,11 @@ type fakes map[string]*fake
 
 func newHouse(t *testing.T, fs fakes, servers ...mcp.Server) *house {
 	t.Helper()
+	return newHouseWith(t, front.Options{}, fs, servers...)
+}
+
+func newHouseWith(t *testing.T, o front.Options, fs fakes, servers ...mcp.Server) *house {
+	t.Helper()
 	ring, err := seal.New([]byte("a secret for the tests of handles"))
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +162,7 @@ func newHouse(t *testing.T, fs fakes, servers ...mcp.Server) *house {
 		f := fs[s.Name]
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.changed = append(f.changed, changed)
+		f.changed, f.dialled = append(f.changed, changed), append(f.dialled, s)
 		return f, nil
 	}
 	h := &house{t: t, cat: mcp.New(dial, mcp.Options{}), may: map[string][]string{}}
@@ -163,7 +172,8 @@ func newHouse(t *testing.T, fs fakes, servers ...mcp.Server) *house {
 		}
 	}
 	h.cat.Apply(servers)
-	h.door = front.New(h.cat, front.Options{Seal: ring, Version: "1", KeepAlive: time.Minute})
+	o.Seal, o.Version, o.KeepAlive = ring, "1", time.Minute
+	h.door = front.New(h.cat, o)
 	mux := http.NewServeMux()
 	for _, path := range []string{"/mcp", "/mcp/{server}"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {

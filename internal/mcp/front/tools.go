@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
@@ -160,18 +159,53 @@ func (x *exchange) pass(ctx context.Context, p *passing) answer {
 	if p.target.Name != p.about && p.member != "" {
 		p.edits = p.o.Set(p.edits, params, p.member, jsonedit.AppendQuote(nil, p.target.Name))
 	}
-	if sealed := p.o.Value("requestState").Of(params); !jsonedit.IsNull(sealed) {
-		state, ok := x.openState(sealed, p.about)
-		if !ok {
-			return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "params.requestState is not known")
-		}
-		p.edits = p.o.Set(p.edits, params, "requestState", state)
+	sealed := p.o.Value("requestState").Of(params)
+	if jsonedit.IsNull(sealed) {
+		return x.call(ctx, p)
 	}
+	st, ok := x.openState(sealed)
+	switch {
+	case !ok:
+		return unknownState()
+	case st.kind == stateParked:
+		return x.resume(ctx, p, st.content)
+	case st.kind == stateAgain:
+		return x.again(ctx, p)
+	}
+	p.edits = p.o.Set(p.edits, params, "requestState", st.content)
+	return x.goOn(ctx, p, &st)
+}
+
+// goOn makes a call for which a server has given a state. One that may have an effect is made once with it, unless the server
+// asks for more.
+func (x *exchange) goOn(ctx context.Context, p *passing, st *state) answer {
+	if x.m.Method != "tools/call" || p.target.Safe() {
+		return x.call(ctx, p)
+	}
+	undo, ok := x.d.spent.spend(st)
+	if !ok {
+		return gone("the call has been made with this requestState already")
+	}
+	a := x.call(ctx, p)
+	if kind, _ := jsonedit.Unquote(jsonedit.Get(a.result, "resultType")); kind == "input_required" {
+		undo()
+	}
+	return a
+}
+
+// call makes a request of a server.
+func (x *exchange) call(ctx context.Context, p *passing) answer {
 	r := x.request(ctx, p.notify)
-	r.Params = jsonedit.Apply(nil, params, p.edits)
+	r.Params = jsonedit.Apply(nil, x.m.Params, p.edits)
+	if x.parks(ctx, p) {
+		return x.start(ctx, p, r)
+	}
 	raw, err := p.view.Call(ctx, p.target, r)
+	if lacks := x.lacks.Load(); lacks != nil && failedResult(&outcome{raw, err}) {
+		return answer{failure: lacksCapability(*lacks)}
+	}
 	if err != nil {
-		return x.failedCall(ctx, err)
+		return x.wrong(ctx, err)
 	}
 	if !x.modern && x.notes != nil {
 		var end *answer
@@ -179,7 +213,7 @@ func (x *exchange) pass(ctx context.Context, p *passing) answer {
 			return *end
 		}
 	}
-	return x.result(raw, p.about)
+	return x.result(raw)
 }
 
 func agree(mirrors []mcp.Mirror, h http.Header, args []byte) bool {
@@ -194,11 +228,12 @@ func (x *exchange) request(ctx context.Context, notify func(string, []byte)) mcp
 	if x.modern {
 		r.Capabilities = jsonedit.Get(x.meta, metaCapabilities)
 		r.LogLevel, _ = jsonedit.Unquote(jsonedit.Get(x.meta, metaLogLevel))
+		r.Ask = x.undeclared
 	} else {
 		if x.notes != nil {
 			r.Capabilities = x.session.caps
 			if string(x.session.caps) != "{}" {
-				r.Client = &mcp.Client{Key: x.session.id, Capabilities: x.session.caps}
+				r.Client, r.Party = &mcp.Client{Key: x.session.id, Capabilities: x.session.caps}, x.session.id
 				r.Ask = x.asker(ctx)
 			}
 		}
@@ -215,6 +250,10 @@ func (x *exchange) request(ctx context.Context, notify func(string, []byte)) mcp
 		case "notifications/progress":
 			if r.Progress {
 				x.progress(token, params, notify)
+			}
+		case "notifications/elicitation/complete":
+			if !x.modern {
+				notify(method, params)
 			}
 		case "notifications/message":
 			level, _ := jsonedit.Unquote(jsonedit.Get(params, "level"))
@@ -283,8 +322,6 @@ func (x *exchange) failedCall(ctx context.Context, err error) answer {
 		f.Code = jsonrpc.CodeInvalidParams
 	case !x.modern && e.Code == jsonrpc.CodeInvalidParams && x.m.Method == "resources/read":
 		f.Code = codeNoResource
-	case x.modern && e.Code == -32042: // the older era's way to ask for a visit to a URL
-		f.Code = jsonrpc.CodeInternal
 	}
 	return answer{failure: f}
 }
@@ -293,7 +330,7 @@ func (x *exchange) failedCall(ctx context.Context, err error) answer {
 var resultKeys = jsonedit.NewKeys("resultType", "requestState", "structuredContent", "ttlMs", "cacheScope")
 
 // result is a server's result as the client's era has it.
-func (x *exchange) result(raw []byte, name string) answer {
+func (x *exchange) result(raw []byte) answer {
 	o, err := jsonedit.Scan(raw, resultKeys)
 	if err != nil {
 		return failed(http.StatusOK, jsonrpc.CodeInternal, "the server's result cannot be read in one way only")
@@ -303,7 +340,7 @@ func (x *exchange) result(raw []byte, name string) answer {
 	structured := o.Value("structuredContent").Of(raw)
 	switch {
 	case x.modern:
-		edits = x.resultModern(&o, raw, kind, name)
+		edits = x.resultModern(&o, raw, kind)
 	case kind == "input_required" && x.m.Method != "tools/call":
 		return failed(http.StatusOK, jsonrpc.CodeInternal, "the server asks for input from a user, which this gateway cannot pass on to clients of this revision")
 	case kind == "input_required":
@@ -319,12 +356,12 @@ func (x *exchange) result(raw []byte, name string) answer {
 
 // resultModern says of a result what the stateless era wants to know. What the gateway shows depends on the key, so that nobody
 // may keep it for others.
-func (x *exchange) resultModern(o *jsonedit.Object, raw []byte, kind, name string) (edits []jsonedit.Edit) {
+func (x *exchange) resultModern(o *jsonedit.Object, raw []byte, kind string) (edits []jsonedit.Edit) {
 	if kind == "" {
 		edits = o.Set(edits, raw, "resultType", []byte(`"complete"`))
 	}
 	if state := o.Value("requestState").Of(raw); state != nil {
-		edits = o.Set(edits, raw, "requestState", x.sealState(state, name))
+		edits = o.Set(edits, raw, "requestState", x.sealState(stateServer, state, stateLife))
 	}
 	if x.m.Method == "resources/read" && kind != "input_required" {
 		if !o.Value("ttlMs").Found() {
@@ -333,27 +370,4 @@ func (x *exchange) resultModern(o *jsonedit.Object, raw []byte, kind, name strin
 		edits = o.Set(edits, raw, "cacheScope", []byte(`"private"`))
 	}
 	return edits
-}
-
-// stateLife is how long a client may take to find out what a server asks for.
-const stateLife = time.Hour
-
-// sealState makes a server's state a handle of the client's, so that nobody else can bring it back, nor for another tool.
-func (x *exchange) sealState(state []byte, name string) []byte {
-	content := append([]byte(name+"\x00"), state...)
-	return jsonedit.AppendQuote(nil, x.d.o.Seal.Seal(scope("state", x.v), content, stateLife))
-}
-
-// openState returns the server's state, a raw value.
-func (x *exchange) openState(handle []byte, name string) ([]byte, bool) {
-	text, ok := jsonedit.Unquote(handle)
-	if !ok {
-		return nil, false
-	}
-	content, ok := x.d.o.Seal.Open(scope("state", x.v), text)
-	if !ok {
-		return nil, false
-	}
-	state, ok := strings.CutPrefix(string(content), name+"\x00")
-	return []byte(state), ok
 }

@@ -24,7 +24,7 @@ func (s *Server) call(ctx context.Context, in *incoming) []byte {
 		return fault(in, jsonrpc.CodeInvalidParams, fmt.Sprintf("Unknown tool: %s", name), "")
 	}
 	if s.spec.Ask != "" && !in.modern {
-		s.ask(ctx, in, s.spec.Ask)
+		s.ask(ctx, in, s.spec.Ask, []byte("{}"))
 	}
 	c := &Call{Name: name, Args: jsonedit.Get(in.Params, "arguments"), Meta: jsonedit.Get(in.Params, "_meta"), Progress: func(int, int) {}}
 	if token := jsonedit.Get(c.Meta, "progressToken"); token != nil {
@@ -32,6 +32,7 @@ func (s *Server) call(ctx context.Context, in *incoming) []byte {
 			in.out(jsonrpc.AppendNotification(nil, "notifications/progress", fmt.Appendf(nil, `{"progressToken":%s,"progress":%d,"total":%d}`, token, done, total)))
 		}
 	}
+	c.Ask = func(method string, params []byte) []byte { return s.ask(ctx, in, method, params) }
 	if t.Func != nil {
 		res, err := t.Func(ctx, c)
 		if err != nil {
@@ -56,8 +57,17 @@ func (s *Server) act(ctx context.Context, in *incoming, t *Tool, c *Call) []byte
 	if t.Do != Steps {
 		delay(ctx, t.Millis)
 	}
-	if t.Result != nil {
+	if t.Asks != nil {
+		c.Args = s.inquire(t, c)
+	}
+	switch {
+	case ctx.Err() != nil:
+		s.record(Request{Method: "cancelled"})
+		return nil
+	case t.Result != nil:
 		return s.result(in, t.Result)
+	case t.Error != nil:
+		return append(append(append([]byte(`{"jsonrpc":"2.0","id":`), in.ID...), `,"error":`...), append(t.Error, '}')...)
 	}
 	switch t.Do {
 	case Echo:
@@ -76,6 +86,18 @@ func (s *Server) act(ctx context.Context, in *incoming, t *Tool, c *Call) []byte
 		return s.result(in, Text(s.effect(ctx, t, c)))
 	}
 	return nil
+}
+
+// inquire asks the client what the tool wants to know, and returns the answers as a list.
+func (s *Server) inquire(t *Tool, c *Call) []byte {
+	answers := []byte{'['}
+	for i, a := range t.Asks {
+		if i > 0 {
+			answers = append(answers, ',')
+		}
+		answers = append(answers, c.Ask(a.Method, a.Params)...)
+	}
+	return append(answers, ']')
 }
 
 // effect does what has an effect beside the answer, and returns the answer's text.

@@ -31,8 +31,8 @@ type Server struct {
 	requests []Request
 	running  map[string]context.CancelFunc // calls, by session and id
 	sessions map[string]*session
-	asked    map[string]chan struct{} // requests to the client
-	watchers map[chan struct{}]bool   // told when the list changes
+	asked    map[string]chan []byte // requests to the client
+	watchers map[chan struct{}]bool // told when the list changes
 	serial   int
 	closed   chan struct{}
 }
@@ -44,7 +44,7 @@ func New(s Spec) *Server {
 	}
 	return &Server{
 		spec: s, tools: s.Tools, die: func() { panic(http.ErrAbortHandler) },
-		running: make(map[string]context.CancelFunc), sessions: make(map[string]*session), asked: make(map[string]chan struct{}),
+		running: make(map[string]context.CancelFunc), sessions: make(map[string]*session), asked: make(map[string]chan []byte),
 		watchers: make(map[chan struct{}]bool), closed: make(chan struct{}),
 	}
 }
@@ -131,7 +131,7 @@ func (s *Server) serve(ctx context.Context, in *incoming) []byte {
 	in.modern = version != ""
 	switch {
 	case in.IsResponse():
-		s.clientAnswered(in.ID)
+		s.clientAnswered(in.ID, r.Answer)
 		return nil
 	case in.IsNotification():
 		if in.Method == "notifications/cancelled" {
@@ -341,27 +341,29 @@ func (s *Server) Watching() int {
 	return len(s.watchers)
 }
 
-// ask sends a request to the client and waits for the answer.
-func (s *Server) ask(ctx context.Context, in *incoming, method string) {
+// ask sends a request to the client and waits for the answer: the result, or the error object.
+func (s *Server) ask(ctx context.Context, in *incoming, method string, params []byte) []byte {
 	s.mu.Lock()
 	s.serial++
 	id := fmt.Sprintf(`"ask-%d"`, s.serial)
-	done := make(chan struct{})
+	done := make(chan []byte, 1)
 	s.asked[id] = done
 	s.mu.Unlock()
-	in.out(jsonrpc.AppendRequest(nil, []byte(id), method, []byte("{}")))
+	in.out(jsonrpc.AppendRequest(nil, []byte(id), method, params))
 	select {
-	case <-done:
+	case a := <-done:
+		return a
 	case <-ctx.Done():
 	case <-s.closed:
 	}
+	return nil
 }
 
-func (s *Server) clientAnswered(id []byte) {
+func (s *Server) clientAnswered(id, answer []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.asked[string(id)]; c != nil {
-		close(c)
+		c <- bytes.Clone(answer)
 		delete(s.asked, string(id))
 	}
 }

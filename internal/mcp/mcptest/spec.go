@@ -72,6 +72,8 @@ type Tool struct {
 	Millis int            `json:"millis,omitzero"` // before the answer; of Steps: between two
 	Count  int            `json:"count,omitzero"`  // of Steps: notifications; of Flood: bytes
 	Result jsontext.Value `json:"result,omitzero"` // the whole result, in place of Do
+	Error  jsontext.Value `json:"error,omitzero"`  // a whole JSON-RPC error, in place of Do
+	Asks   []Ask          `json:"asks,omitzero"`   // what the client is asked first (older era), one after the other; Echo answers with the answers
 
 	Func func(ctx context.Context, c *Call) (result []byte, err error) `json:"-"`
 }
@@ -98,6 +100,14 @@ type Call struct {
 	Args     []byte // the raw arguments; nil if absent
 	Meta     []byte // the raw _meta; nil if absent
 	Progress func(done, total int)
+	// Ask sends the client a request and returns its result, or an error object (older era). It returns nil when the call ends.
+	Ask func(method string, params []byte) []byte
+}
+
+// Ask is a request of the server's to its client.
+type Ask struct {
+	Method string         `json:"method"`
+	Params jsontext.Value `json:"params,omitzero"`
 }
 
 // Text returns a result with one text.

@@ -34,6 +34,7 @@ type call struct {
 	progress func()
 	notify   func(method string, params []byte)                         // notifications that belong to it; may be nil
 	ask      func(method string, params []byte) ([]byte, *mcp.RPCError) // answers what the server asks meanwhile; may be nil
+	party    string                                                     // of whom ask asks
 	answer   chan jsonrpc.Message                                       // holds one
 	answered func()                                                     // called once the answer is there; may be nil; under the peer's lock
 	state    atomic.Int32                                               // of a queued message: waiting, taken, dropped
@@ -224,19 +225,29 @@ func (p *peer) asked(m jsonrpc.Message, c *call) {
 	}()
 }
 
-// asker is who answers what came on the stream of a call, or on none: a session that has any is one client's alone.
+// asker is who answers what came on the stream of a call. What came on none is of the one party whose calls run; if there are
+// several, nobody can say whom the server means, and nobody is asked.
 func (p *peer) asker(c *call) func(string, []byte) ([]byte, *mcp.RPCError) {
 	if c != nil && c.ask != nil {
 		return c.ask
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var one *call
 	for _, c := range p.calls {
-		if c.ask != nil {
-			return c.ask
+		switch {
+		case c.ask == nil || c.party == "":
+		case one == nil:
+			one = c
+		case one.party != c.party:
+			p.log.Warn("an MCP server asks, and it cannot be told which of several clients")
+			return nil
 		}
 	}
-	return nil
+	if one == nil {
+		return nil
+	}
+	return one.ask
 }
 
 // answerTo answers a request of the server. No capabilities were declared, so that all but ping is unknown.

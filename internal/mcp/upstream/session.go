@@ -34,9 +34,15 @@ type session struct {
 	logging sync.Once // the server of the older era has been told to tell all of its log
 }
 
-var _ mcp.Session = (*session)(nil)
+var (
+	_ mcp.Session = (*session)(nil)
+	_ mcp.Asker   = (*session)(nil)
+)
 
 func (s *session) modern() bool { return s.rev >= revModern }
+
+// Asks implements [mcp.Asker].
+func (s *session) Asks() bool { return !s.modern() }
 
 // Done is closed when the session cannot be used any more.
 func (s *session) Done() <-chan struct{} { return s.lost }
@@ -65,7 +71,7 @@ type request struct {
 func (s *session) do(ctx context.Context, r request) ([]byte, error) {
 	c := &call{method: r.method, progress: r.progress, limit: r.limit, header: s.headers(&r)}
 	if r.pass != nil {
-		c.notify, c.ask = r.pass.Notify, r.pass.Ask
+		c.notify, c.ask, c.party = r.pass.Notify, r.pass.Ask, r.pass.Party
 	}
 	if c.limit == 0 {
 		c.limit = s.o.MaxResult
