@@ -71,3 +71,33 @@ func TestMCPAsk(t *testing.T) {
 		t.Errorf("a client that offers nothing: %v, %v", res, err)
 	}
 }
+
+// TestMCPAskApart: a server of the older era may ask on its session's own stream, from the first call on.
+func TestMCPAskApart(t *testing.T) {
+	t.Parallel()
+	server := mcp.NewServer(&mcp.Implementation{Name: "apart", Version: "1"}, nil)
+	mcp.AddTool(server, &mcp.Tool{Name: "ask"}, func(ctx context.Context, r *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+		apart, stop := context.WithCancel(context.Background()) // nothing of the call, whose stream it would choose
+		defer context.AfterFunc(ctx, stop)()
+		roots, err := r.Session.ListRoots(apart, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: roots.Roots[0].URI}}}, nil, nil
+	})
+	g := gateway.Start(t, gateway.Config("http://127.0.0.1:1/v1", fmt.Sprintf("old: {url: %q}", sdkServer(t, false, server))))
+	for _, revision := range revisions[1:] {
+		c := mcp.NewClient(&mcp.Implementation{Name: "apart", Version: "1"}, nil)
+		c.AddRoots(&mcp.Root{URI: "file:///" + revision})
+		ctx, cancel := context.WithTimeout(t.Context(), patience/3)
+		defer cancel()
+		s, err := c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: g.URL + "/mcp", HTTPClient: keyed(gateway.Key)}, &mcp.ClientSessionOptions{ProtocolVersion: revision})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if res, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "old-ask"}); err != nil || textOf(res) != "file:///"+revision {
+			t.Errorf("%s: %q, %v", revision, textOf(res), err)
+		}
+	}
+}

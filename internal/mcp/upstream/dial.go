@@ -82,7 +82,7 @@ func noPost(err error) bool {
 func (d *Dialer) webSession(t target) (*session, *web) {
 	log := d.o.Log.With("mcp_server", t.Name)
 	s := &session{peer: newPeer(log, d.o, t.changed), o: d.o, log: log, http: true, client: t.Client}
-	w := &web{p: s.peer, o: d.o, client: d.client(t), url: t.URL, base: t.headers(), auth: t.Authorizer}
+	w := &web{p: s.peer, o: d.o, client: d.client(t), standing: make(chan struct{}), url: t.URL, base: t.headers(), auth: t.Authorizer}
 	s.t, s.reply = w, w.answer
 	return s, w
 }

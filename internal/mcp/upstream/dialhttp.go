@@ -33,13 +33,29 @@ func (d *Dialer) dialLegacy(ctx context.Context, t target) (*session, error) {
 		return nil, err
 	}
 	if t.Client != nil {
-		return s, nil // what it asks and tells comes with the answers to that client
+		w.stand() // a server may ask there too
+		w.stands(ctx)
+		return s, nil
 	}
 	d.remember(t.URL, era{legacy: true})
 	if s.tells() {
 		w.stand()
 	}
 	return s, nil
+}
+
+// standTime bounds how long a session waits for the server's own stream. Servers that hold back its beginning are not waited
+// for longer.
+const standTime = time.Second
+
+// stands waits until the server's own stream is open, or will not be: what a server sends while there is none is lost.
+func (t *web) stands(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, standTime)
+	defer cancel()
+	select {
+	case <-t.standing:
+	case <-ctx.Done():
+	}
 }
 
 // spawn runs f, which ends with the session.

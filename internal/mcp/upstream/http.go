@@ -60,6 +60,9 @@ type web struct {
 
 	tied bool // the URL itself belongs to the session
 
+	standing chan struct{} // closed once the server has answered the request for its own stream
+	stood    sync.Once
+
 	once  sync.Once
 	wg    sync.WaitGroup // what ends with the session
 	notes sync.WaitGroup // cancellations on their way

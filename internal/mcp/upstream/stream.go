@@ -113,6 +113,9 @@ func (t *web) reopen(ctx context.Context, c *call, at place) (place, error) {
 	}
 	req.Header.Set("Accept", "text/event-stream")
 	resp, err := t.roundTrip(req)
+	if c == nil {
+		t.stood.Do(func() { close(t.standing) })
+	}
 	if err != nil {
 		return at, err
 	}
