@@ -55,6 +55,21 @@ func servers(cfg *config.Config) []mcp.Server {
 	return out
 }
 
+// toolsets turns the config's toolsets into the catalogue's.
+func toolsets(cfg *config.Config) []mcp.Toolset {
+	var out []mcp.Toolset
+	for _, t := range cfg.Toolsets {
+		tools := make(map[string][]string, len(t.Choices))
+		for _, c := range t.Choices {
+			if tools[c.Server] = c.Tools; c.Whole() {
+				tools[c.Server] = nil
+			}
+		}
+		out = append(out, mcp.Toolset{Name: t.Name, Tools: tools})
+	}
+	return out
+}
+
 // mcpFront is the door for MCP clients, with the secrets and the patience of the first config.
 func mcpFront(servers *mcp.Catalogue, cfg *config.Config, o Options) (*mcpall.Front, error) {
 	var secrets [][]byte

@@ -198,3 +198,38 @@ func FuzzIdentify(f *testing.F) {
 		}
 	})
 }
+
+func TestAllowsToolsets(t *testing.T) {
+	k := key("a", "sk-a")
+	k.Servers, k.Toolsets = []string{"web"}, []string{"support"}
+	k.Choices = []config.ToolChoice{{Server: "files", Tools: []string{"read"}}, {Server: "docs", Tools: []string{"*"}}, {Server: "files", Tools: []string{"stat"}}}
+	r := ring(t, k)
+	id, _ := r.ByName("a")
+	for server, want := range map[string][2]bool{"web": {true, true}, "docs": {true, true}, "files": {true, false}, "mail": {}} {
+		if got := [2]bool{id.AllowsServer(server), id.AllowsWhole(server)}; got != want {
+			t.Errorf("%s: %v, want %v", server, got, want)
+		}
+	}
+	for tool, want := range map[[2]string]bool{
+		{"web", "x"}: true, {"docs", "x"}: true, {"files", "read"}: true, {"files", "stat"}: true, {"files", "write"}: false, {"mail", "send"}: false, {"files", "*"}: false,
+	} {
+		if got := id.AllowsTool(tool[0], tool[1]); got != want {
+			t.Errorf("%v: %v, want %v", tool, got, want)
+		}
+	}
+	for set, servers := range map[string][]string{"support": nil, "search": {"mail", "web"}} {
+		if !id.AllowsToolset(set, servers) {
+			t.Errorf("the toolset %s of %v is refused", set, servers)
+		}
+	}
+	if id.AllowsToolset("all", []string{"files", "docs"}) {
+		t.Error("a toolset that was not given may be named, by pieces of its servers")
+	}
+	var nobody *Identity
+	if nobody.AllowsTool("web", "x") || nobody.AllowsToolset("support", nil) || nobody.AllowsWhole("web") || nobody.AllowsServer("web") {
+		t.Error("nobody may use something")
+	}
+	if !Anyone().AllowsTool("x", "y") || !Anyone().AllowsToolset("z", []string{"x"}) {
+		t.Error("anyone may not use everything")
+	}
+}

@@ -11,6 +11,7 @@ func (d *decoder) check(c *Config) {
 	c.PublicURL = canonical(c.PublicURL)
 	d.checkModels(c.Models)
 	d.checkServers(c.Servers)
+	d.checkToolsets(c)
 	d.checkKeys(c)
 	if len(c.Keys) == 0 && !d.has("keys") && !IsLoopback(c.Listen) {
 		d.wrong("listen", "serves other machines, so it needs keys: add keys, or listen on 127.0.0.1")
@@ -19,6 +20,9 @@ func (d *decoder) check(c *Config) {
 	}
 	if d.has("limits.call_time") && c.Limits.CallTime > c.Limits.WallTime {
 		d.wrong("limits.call_time", "must not be longer than limits.wall_time")
+	}
+	if d.has("limits.spill_bytes") && c.Limits.SpillBytes < c.Limits.ResultBytes {
+		d.wrong("limits.spill_bytes", "must not be less than limits.result_bytes, which the model gets at once")
 	}
 }
 
@@ -160,7 +164,7 @@ func (d *decoder) checkTransport(s *Server, path string) {
 func (d *decoder) checkKeys(c *Config) {
 	names := map[string]int{}
 	hashes := map[[32]byte]int{}
-	models, servers := d.modelNames(c.Models), serverNames(c.Servers)
+	models := d.modelNames(c.Models)
 	for i := range c.Keys {
 		k, path := &c.Keys[i], item("keys", i)
 		if j, twice := names[k.Name]; twice && k.Name != "" {
@@ -177,7 +181,7 @@ func (d *decoder) checkKeys(c *Config) {
 			d.wrong(path, "has the same key as %s; every key needs a text of its own", item("keys", j))
 		}
 		hashes[k.Hash] = i
-		d.checkAccess(models, servers, k, path)
+		d.checkAccess(c, models, k, path)
 	}
 }
 
@@ -209,7 +213,8 @@ func serverNames(servers []Server) names {
 }
 
 // checkAccess holds the lists of a key to what there is.
-func (d *decoder) checkAccess(models, servers names, k *Key, path string) {
+func (d *decoder) checkAccess(c *Config, models names, k *Key, path string) {
+	servers, sets := serverNames(c.Servers), toolsetNames(c.Toolsets)
 	for i, name := range k.Models {
 		if name != "" && name != "*" && !covered(name, models.all) {
 			d.known(item(path+".models", i), name, models)
@@ -220,16 +225,12 @@ func (d *decoder) checkAccess(models, servers names, k *Key, path string) {
 			d.known(item(path+".mcp_servers", i), name, servers)
 		}
 	}
-	for i, name := range k.Attach {
-		p := item(path+".attach", i)
-		switch {
-		case name == "":
-		case name == "*":
-			d.wrong(p, "servers are attached one by one, by their names")
-		case d.known(p, name, servers) && !slices.Contains(k.Servers, "*") && !slices.Contains(k.Servers, name):
-			d.wrong(p, "this server is not in the key's mcp_servers; add it there")
+	for i, name := range k.Toolsets {
+		if name != "" && d.known(item(path+".toolsets", i), name, sets) {
+			k.Choices = append(k.Choices, c.Toolsets[slices.Index(sets.all, name)].Choices...)
 		}
 	}
+	d.checkAttached(c, k, path)
 }
 
 // covered reports whether one of models is name, or one that ends in * takes it.

@@ -17,8 +17,9 @@ type Config struct {
 	PublicURL        string // where clients reach the gateway, without a slash at its end; empty: nobody has said
 	Models           []Model
 	Servers          []Server // mcp_servers, in the order of the file
-	Keys             []Key    // empty: no key is asked for, and Listen is a loopback address
-	StreamToolRounds string   // standard | hidden | annotated | legacy
+	Toolsets         []Toolset
+	Keys             []Key  // empty: no key is asked for, and Listen is a loopback address
+	StreamToolRounds string // standard | hidden | annotated | legacy
 	Limits           Limits
 	Timeouts         Timeouts
 	ExternalMCP      ExternalMCP
@@ -106,7 +107,12 @@ type Key struct {
 	Hash    [sha256.Size]byte // HashKey of the key's text
 	Models  []string          // nil: all; "*" stands for all, "openai/*" for a beginning; empty and not nil: none
 	Servers []string          // nil: none; "*" stands for all
-	Attach  []string          // servers that every request of this key gets when it names none itself
+	// Toolsets it may use, beside Servers: of servers that are in these alone, only the tools that one of them has.
+	Toolsets    []string
+	Choices     []ToolChoice // what Toolsets come to
+	Attach      []string     // servers and toolsets that every request of this key gets when it names none itself
+	ToolSearch  bool         // models and MCP clients find tools by a search, in place of being told of all
+	LongResults string       // cut | spill; empty: Limits.LongResults
 }
 
 // HashKey returns what a Key keeps of its text.
@@ -119,7 +125,9 @@ type Limits struct {
 	ConcurrentCalls int           // tool calls side by side
 	WallTime        time.Duration // the whole request, tool rounds included
 	CallTime        time.Duration // one tool call
-	ResultBytes     int64         // one tool result; what is over is cut off with a notice
+	ResultBytes     int64         // one tool result; what is over is cut off with a notice, or kept
+	LongResults     string        // cut | spill: what becomes of a result that is over ResultBytes
+	SpillBytes      int64         // how much of a result is kept
 	BodyBytes       int64         // the body of a client's request
 	UploadBytes     int64         // the body of one that is a form, with files
 }
@@ -145,6 +153,12 @@ const (
 	StreamLegacy    = "legacy"
 )
 
+// The values of Limits.LongResults.
+const (
+	ResultsCut   = "cut"
+	ResultsSpill = "spill"
+)
+
 // The values of Model.Strategy.
 const (
 	StrategyWeighted = "weighted"
@@ -162,7 +176,7 @@ func Default() *Config {
 		StreamToolRounds: StreamStandard,
 		Limits: Limits{
 			Rounds: 10, Calls: 64, ConcurrentCalls: 8, WallTime: 10 * time.Minute, CallTime: time.Minute,
-			ResultBytes: 256 << 10, BodyBytes: 32 << 20, UploadBytes: 512 << 20,
+			ResultBytes: 256 << 10, LongResults: ResultsCut, SpillBytes: 16 << 20, BodyBytes: 32 << 20, UploadBytes: 512 << 20,
 		},
 		Timeouts: Timeouts{
 			Connect: 10 * time.Second, FirstByte: 5 * time.Minute, BetweenEvents: 2 * time.Minute, KeepAlive: 15 * time.Second,

@@ -149,17 +149,21 @@ mcp_servers:
     prefix: ""
     timeout: 1m30s
     list_ttl: 10m
+toolsets:
+  support: {docs: [search], files: ["*"]}
 keys:
   - name: dev
     key: ${DEV_KEY}
     models: [fast, anything]
     mcp_servers: [files, docs]
-    attach: [files]
+    attach: [files, support]
+    tool_search: true
+    long_results: cut
   - name: ops
     key_hash: sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
     models: []
 stream_tool_rounds: annotated
-limits: {rounds: 3, calls: 4, concurrent_calls: 2, wall_time: 1m, call_time: 5s, result_bytes: 1KiB, body_bytes: 10MB, upload_bytes: 20MB}
+limits: {rounds: 3, calls: 4, concurrent_calls: 2, wall_time: 1m, call_time: 5s, result_bytes: 1KiB, long_results: spill, spill_bytes: 2MiB, body_bytes: 10MB, upload_bytes: 20MB}
 timeouts: {connect: 1s, first_byte: 2s, between_events: 3s, keepalive: 4s}
 external_mcp: {allow: [MCP.example.com, "*.example.org:8443"]}
 mocks: true
@@ -211,13 +215,18 @@ func TestParseWhole(t *testing.T) {
 				Timeout: 90 * time.Second, ListTTL: 10 * time.Minute,
 			},
 		},
+		Toolsets: []Toolset{{Name: "support", Choices: []ToolChoice{{Server: "docs", Tools: []string{"search"}}, {Server: "files", Tools: []string{"*"}}}}},
 		Keys: []Key{
-			{Name: "dev", Hash: HashKey("sk-dev"), Models: []string{"fast", "anything"}, Servers: []string{"files", "docs"}, Attach: []string{"files"}},
+			{
+				Name: "dev", Hash: HashKey("sk-dev"), Models: []string{"fast", "anything"}, Servers: []string{"files", "docs"}, Attach: []string{"files", "support"},
+				ToolSearch: true, LongResults: ResultsCut,
+			},
 			{Name: "ops", Hash: HashKey("foo"), Models: []string{}},
 		},
 		StreamToolRounds: StreamAnnotated,
 		Limits: Limits{
-			Rounds: 3, Calls: 4, ConcurrentCalls: 2, WallTime: time.Minute, CallTime: 5 * time.Second, ResultBytes: 1024, BodyBytes: 10e6, UploadBytes: 20e6,
+			Rounds: 3, Calls: 4, ConcurrentCalls: 2, WallTime: time.Minute, CallTime: 5 * time.Second, ResultBytes: 1024,
+			LongResults: ResultsSpill, SpillBytes: 2 << 20, BodyBytes: 10e6, UploadBytes: 20e6,
 		},
 		Timeouts: Timeouts{
 			Connect: time.Second, FirstByte: 2 * time.Second, BetweenEvents: 3 * time.Second, KeepAlive: 4 * time.Second,

@@ -14,6 +14,7 @@ func configFields(c *Config) []field {
 		{name: "public_url", to: address{&c.PublicURL, publicURL}, doc: "Where clients reach this gateway, such as https://gateway.example.com: what they are told to come back to, and a name of the gateway's own. https, or http on a loopback address."},
 		{name: "models", to: list[Model]{to: &c.Models, fields: modelFields}, doc: "The models that clients may ask for."},
 		{name: "mcp_servers", to: named[Server]{&c.Servers, newServer, serverName, serverFields}, doc: "The MCP servers, by name. Their order decides who keeps a tool name that two have."},
+		{name: "toolsets", to: toolsets{&c.Toolsets}, doc: `Named choices of tools: of each server the tools by its own names, or ["*"] for all of the server, its prompts and resources too. A toolset is asked for wherever a server is, by its name.`},
 		{name: "keys", to: list[Key]{to: &c.Keys, fields: keyFields}, doc: "The clients' keys. None at all: no key is asked for, and listen must be a loopback address."},
 		{
 			name: "stream_tool_rounds", to: choice{&c.StreamToolRounds, []string{StreamStandard, StreamHidden, StreamAnnotated, StreamLegacy}},
@@ -132,7 +133,10 @@ func keyFields(k *Key) []field {
 		{name: "key_hash", to: hidden{func(string) {}, func(s string) string { return parseKeyHash(s, &k.Hash) }}, doc: "Instead of key: sha256:<64 hex digits>."},
 		{name: "models", to: texts{to: &k.Models, each: oneModel, once: true}, doc: "The models it may use, by name or as a beginning with * behind it; absent: all."},
 		{name: "mcp_servers", to: texts{to: &k.Servers, each: oneServer, once: true}, doc: `The MCP servers it may use; absent: none; ["*"]: all.`},
-		{name: "attach", to: texts{to: &k.Attach, each: oneServer, once: true}, doc: "Servers whose tools are offered and run in every request of this key that names no MCP server itself."},
+		{name: "toolsets", to: texts{to: &k.Toolsets, each: oneServer, once: true}, doc: "The toolsets it may use, beside mcp_servers: of a server that is not there, it has the tools of these sets alone."},
+		{name: "attach", to: texts{to: &k.Attach, each: oneServer, once: true}, doc: "Servers and toolsets whose tools are offered and run in every request of this key that names no MCP server itself."},
+		{name: "tool_search", to: truth{&k.ToolSearch}, doc: "Whether models and MCP clients get two tools, one that finds tools and one that calls them, in place of all tools."},
+		{name: "long_results", to: choice{&k.LongResults, []string{ResultsCut, ResultsSpill}}, doc: "What becomes of this key's tool results that are over limits.result_bytes; by default what limits.long_results says."},
 	}
 }
 
@@ -144,6 +148,8 @@ func limitFields(l *Limits) []field {
 		{name: "wall_time", to: duration{&l.WallTime}, doc: "How long a whole request may take."},
 		{name: "call_time", to: duration{&l.CallTime}, doc: "How long one tool call may take."},
 		{name: "result_bytes", to: size{&l.ResultBytes, 256 << 20}, doc: "How much of one tool's result the model gets."},
+		{name: "long_results", to: choice{&l.LongResults, []string{ResultsCut, ResultsSpill}}, doc: "What becomes of the rest of a longer result: it is cut off, or kept for an hour, and the model may read on with the tool read_result."},
+		{name: "spill_bytes", to: size{&l.SpillBytes, 256 << 20}, doc: "How much of one result is kept."},
 		{name: "body_bytes", to: size{&l.BodyBytes, 1 << 30}, doc: "How large a client's request may be."},
 		{name: "upload_bytes", to: size{&l.UploadBytes, 8 << 30}, doc: "How large one may be that is a form with files. It is passed on as it comes; one that names its model behind a file waits in a temporary file."},
 	}

@@ -97,7 +97,7 @@ func describeValue(v value) (what, standard string) {
 		return "list of texts", ""
 	case pairs:
 		return "mapping of texts", ""
-	case named[Server], named[Price]:
+	case named[Server], named[Price], toolsets:
 		return "mapping by name", ""
 	case rate:
 		return "number", ""

@@ -19,6 +19,7 @@ type Use struct {
 	Arguments []byte // a JSON object without ambiguity: the very bytes that the server gets
 	Prompt    string // the server's own name
 	Resource  string // the server's own URI or template
+	Toolset   string // to ask for a toolset by its name; then nothing but Principal is set beside it
 	External  bool   // the server is named by the request and not by the config
 	// Tainted are the servers of no trust whose results this request has read, in the order in which it did.
 	Tainted []string
@@ -88,6 +89,11 @@ func Admit(a Access, s *Server, u Use) Verdict {
 
 // shows reports whether a use is a thing to be seen in a list: whether anybody is asked before it is used does not matter.
 func shows(a Access, s *Server, u Use) bool { return Admit(a, s, u).Decision != Refuse }
+
+// showsToolset reports whether a principal may ask for a toolset. Which of its tools are there to be seen is another question.
+func showsToolset(a Access, principal, name string) bool {
+	return a != nil && a(Use{Principal: principal, Toolset: name}).Decision != Refuse
+}
 
 // RefusedError says that a use of what the caller can see is refused, or not made without a person's word. Its message can be
 // shown to clients and models.

@@ -34,7 +34,7 @@ func newCredentials(sel *Selection, servers []string) *credentials {
 // forServer returns the headers that one server gets: those that make a session its own, and those that go with calls
 // only. Of the same header, a tool entry's counts before the request's, and that before the config's (which the session
 // adds). x-mcp-auth is for servers that have no Authorization from elsewhere.
-func (cr *credentials) forServer(s *Server, entries []*llm.MCPEntry) (session, call http.Header) {
+func (cr *credentials) forServer(s *Server, wishes []wish) (session, call http.Header) {
 	if len(s.Command) > 0 {
 		return nil, nil
 	}
@@ -55,8 +55,8 @@ func (cr *credentials) forServer(s *Server, entries []*llm.MCPEntry) (session, c
 		cr.set(h, "Authorization", v)
 	}
 	// The first entry that names a header decides, so the last is laid down first.
-	for _, e := range slices.Backward(entries) {
-		cr.fromEntry(h, s, e)
+	for _, w := range slices.Backward(wishes) {
+		cr.fromEntry(h, s, w.MCPEntry)
 	}
 	return split(h)
 }

@@ -67,11 +67,11 @@ func TestCredentials(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			sel := &Selection{Header: tt.header, Key: key}
 			cr := newCredentials(sel, []string{"git", "git_hub", "files"})
-			var entries []*llm.MCPEntry
+			var wishes []wish
 			for _, h := range tt.entries {
-				entries = append(entries, &llm.MCPEntry{Headers: h})
+				wishes = append(wishes, wish{MCPEntry: &llm.MCPEntry{Headers: h}})
 			}
-			session, call := cr.forServer(&tt.server, entries)
+			session, call := cr.forServer(&tt.server, wishes)
 			if diff := cmp.Diff(tt.want, flat(session)); diff != "" {
 				t.Error(diff)
 			}
@@ -121,7 +121,7 @@ func FuzzCredentials(f *testing.F) {
 		cr := newCredentials(sel, []string{"git", "git-hub", "g"})
 		e := &llm.MCPEntry{Headers: map[string]string{entryName: entryValue}}
 		for _, server := range []string{"git", "git-hub", "g"} {
-			session, call := cr.forServer(&Server{Name: server, ForwardHeaders: []string{name}}, []*llm.MCPEntry{e})
+			session, call := cr.forServer(&Server{Name: server, ForwardHeaders: []string{name}}, []wish{{MCPEntry: e}})
 			for _, h := range []http.Header{session, call} {
 				for n, vs := range h {
 					low := strings.ToLower(n)

@@ -149,7 +149,8 @@ func (f *fakeServer) last() *fakeSession {
 func defs(names ...string) []ToolDef {
 	var out []ToolDef
 	for _, n := range names {
-		out = append(out, ToolDef{Name: n, Description: "does " + n, InputSchema: []byte(`{"type":"object","properties":{}}`)})
+		raw := []byte(`{"name":"` + n + `","description":"does ` + n + `","inputSchema":{"type":"object","properties":{}}}`)
+		out = append(out, ToolDef{Name: n, Description: "does " + n, InputSchema: []byte(`{"type":"object","properties":{}}`), Raw: raw})
 	}
 	return out
 }

@@ -17,6 +17,7 @@ type Selection struct {
 	Access    Access
 	Principal string                        // whose request it is
 	Token     secret.String                 // what the client came with, where an authorization server has issued it
+	Toolsets  []Toolset                     // that entries may name as they name servers
 	Header    http.Header                   // the client's: credentials, forwarded headers, x-mcp-servers
 	Key       string                        // the gateway's key as the client sent it, without "Bearer "; it is never sent to a server
 	Forward   func(name, value string) bool // whether a header that the config forwards may be sent; nil: any but the key
@@ -28,8 +29,8 @@ type Selection struct {
 // pick is a server that a selection comes to.
 type pick struct {
 	pool    *pool
-	entries []*llm.MCPEntry // those that name it, in the caller's order
-	session http.Header     // credentials
+	wishes  []wish      // of the entries that name it, in the caller's order
+	session http.Header // credentials
 	caller  Caller
 	call    http.Header // what goes with calls only
 }
@@ -59,7 +60,7 @@ func (c *Catalogue) pick(sel *Selection) (*picker, error) {
 	if p.missing != nil {
 		return nil, unavailable(p.param, p.missing)
 	}
-	p.picks = slices.DeleteFunc(p.picks, func(k *pick) bool { return len(k.entries) == 0 })
+	p.picks = slices.DeleteFunc(p.picks, func(k *pick) bool { return len(k.wishes) == 0 })
 	p.credentials()
 	return p, nil
 }
@@ -81,25 +82,24 @@ func (p *picker) entry(e *llm.MCPEntry) error {
 		return p.externalEntry(e, sc)
 	}
 	if sc.bare {
-		if k := p.find(e.Label); e.Label != "" && k != nil {
+		if e.Label != "" && p.named(e.Label) != nil {
 			sc.names = []string{e.Label}
 		}
 	}
 	if sc.names == nil {
 		for _, k := range p.picks {
 			if p.may(k) {
-				k.entries = append(k.entries, e)
+				k.wishes = append(k.wishes, wish{MCPEntry: e})
 			}
 		}
 	}
 	for _, name := range sc.names {
-		k := p.find(name)
-		if k == nil {
+		wants := p.named(name)
+		if wants == nil {
 			p.miss(field(e), name)
-			continue
 		}
-		if !slices.Contains(k.entries, e) {
-			k.entries = append(k.entries, e)
+		for _, w := range wants {
+			w.add(e)
 		}
 	}
 	for name, v := range e.Headers {
@@ -118,7 +118,7 @@ func (p *picker) externalEntry(e *llm.MCPEntry, sc scope) error {
 	}
 	for _, k := range p.picks {
 		if k.pool.server.External && k.pool.server.URL == s.URL {
-			k.entries = append(k.entries, e)
+			k.wishes = append(k.wishes, wish{MCPEntry: e})
 			return nil
 		}
 	}
@@ -135,7 +135,7 @@ func (p *picker) externalEntry(e *llm.MCPEntry, sc scope) error {
 	if err != nil {
 		return &fault.Error{Kind: fault.Unavailable, Op: "mcp.Open", Code: "overloaded", Message: SafeMessage(err), Err: err}
 	}
-	k := &pick{pool: q, entries: []*llm.MCPEntry{e}}
+	k := &pick{pool: q, wishes: []wish{{MCPEntry: e}}}
 	if !p.may(k) {
 		p.miss(field(e), s.Name)
 		return nil
@@ -144,23 +144,23 @@ func (p *picker) externalEntry(e *llm.MCPEntry, sc scope) error {
 	return nil
 }
 
-// only keeps an entry, or every entry when e is nil, on the servers named. No names: everything stays.
+// only keeps an entry, or every entry when e is nil, on the servers and toolsets named. No names: everything stays.
 func (p *picker) only(list []string, param string, e *llm.MCPEntry) {
 	if len(list) == 0 {
 		return
 	}
-	keep := map[*pick]bool{}
+	keep := map[*pick][]*Toolset{}
 	for _, name := range list {
-		if k := p.find(name); k != nil {
-			keep[k] = true
-		} else {
+		wants := p.named(name)
+		if wants == nil {
 			p.miss(param, name)
+		}
+		for _, w := range wants {
+			keep[w.k] = append(keep[w.k], w.set)
 		}
 	}
 	for _, k := range p.picks {
-		if !keep[k] {
-			k.entries = slices.DeleteFunc(k.entries, func(f *llm.MCPEntry) bool { return e == nil || f == e })
-		}
+		k.wishes = k.narrowed(e, keep[k])
 	}
 }
 
@@ -209,6 +209,6 @@ func (p *picker) credentials() {
 	cr := newCredentials(p.sel, servers)
 	for _, k := range p.picks {
 		k.caller = Caller{Principal: p.sel.Principal, Token: p.sel.Token}
-		k.session, k.call = cr.forServer(&k.pool.server, k.entries)
+		k.session, k.call = cr.forServer(&k.pool.server, k.wishes)
 	}
 }

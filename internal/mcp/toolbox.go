@@ -148,7 +148,7 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, clients []llm.Tool) {
 	b.tools, b.routes, b.table = make([]llm.Tool, 0, n), make([]route, 0, n), make(map[string]int, n)
 	for i, k := range picks {
 		if err := lists[i].err; err != nil {
-			b.errors = append(b.errors, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err), Label: cmp.Or(k.entries[0].Label, k.pool.server.Name)})
+			b.errors = append(b.errors, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err), Label: cmp.Or(k.wishes[0].Label, k.pool.server.Name)})
 			continue
 		}
 		for j := range lists[i].list.tools {
@@ -179,13 +179,13 @@ func (b *Toolbox) add(k *pick, t *listed, taken names, own *owners) {
 	if seen.Decision == Refuse {
 		return
 	}
-	i := slices.IndexFunc(k.entries, func(e *llm.MCPEntry) bool { return allows(e, t) })
+	i := slices.IndexFunc(k.wishes, func(w wish) bool { return w.covers(s.Name, t.Name) && allows(w.MCPEntry, t) })
 	if i < 0 {
 		return
 	}
 	tool := llm.Tool{
 		Name: taken.take(own.name(s, t.Name, t.offered)), Description: t.Description, Schema: t.schema, ReadOnly: t.ReadOnly, Forms: t.forms,
-		Label: cmp.Or(k.entries[i].Label, s.Name), Server: s.Name, Tool: t.Name, Ask: seen.Decision == Ask || asks(&k.entries[i].Approval, t),
+		Label: cmp.Or(k.wishes[i].Label, s.Name), Server: s.Name, Tool: t.Name, Ask: seen.Decision == Ask || asks(&k.wishes[i].Approval, t),
 	}
 	b.tools = append(b.tools, tool)
 	b.table[tool.Name] = len(b.routes)

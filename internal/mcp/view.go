@@ -18,7 +18,7 @@ import (
 type Visit struct {
 	Principal string
 	Route     string // the path that handles are bound to
-	Server    string // the server, or several with commas between them; "": all that the principal may use
+	Server    string // the server or toolset, or several with commas between them; "": all that the principal may use
 	Selection Selection
 	Body      []byte // of a POST; it lives as long as the request
 	Local     bool   // it came over no HTTP of its own, so that its headers say nothing
@@ -59,7 +59,8 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := &View{c: c, access: sel.Access, principal: sel.Principal, picks: p.picks, bare: v.Server != "" && !strings.Contains(v.Server, ",")}
+	sel.Access = within(sel.Access, p.picks)
+	view := &View{c: c, access: sel.Access, principal: sel.Principal, picks: p.picks, bare: p.find(v.Server) != nil}
 	lists := c.lists(ctx, p.picks)
 	if ctx.Err() != nil {
 		return nil, &fault.Error{Kind: fault.Canceled, Op: "mcp.View", Message: "the client has left", Err: ctx.Err()}

@@ -83,7 +83,7 @@ func (w *Wide) fill() {
 			name := str(raw, "name")
 			u := Use{Principal: w.v.principal, Prompt: name}
 			seen := Admit(w.v.access, s, u)
-			if o, err := jsonedit.Scan(raw, nameKeys); err == nil && seen.Decision != Refuse {
+			if o, err := jsonedit.Scan(raw, nameKeys); err == nil && name != "" && seen.Decision != Refuse {
 				shown := name
 				if !w.v.bare {
 					shown = taken.take(own.name(s, name, offeredName(s, name)))
@@ -98,7 +98,7 @@ func (w *Wide) fill() {
 		for list, items := range [][][]byte{1: e.resources, 2: e.templates} {
 			key := []string{1: "uri", 2: "uriTemplate"}[list]
 			for _, raw := range items {
-				if shows(w.v.access, s, Use{Principal: w.v.principal, Resource: str(raw, key)}) {
+				if uri := str(raw, key); uri != "" && shows(w.v.access, s, Use{Principal: w.v.principal, Resource: uri}) {
 					if m != "" {
 						raw = member(raw, key, marked(m))
 					}
@@ -131,6 +131,9 @@ func (w *Wide) Resource(uri string) (Target, bool) {
 			continue
 		}
 		own := uri[len(m):]
+		if own == "" {
+			continue // it names nothing
+		}
 		u := Use{Principal: w.v.principal, Resource: own}
 		seen := Admit(w.v.access, s, u)
 		if seen.Decision == Refuse {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/mcp"
 )
@@ -40,13 +41,30 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 			if p.Now != nil {
 				id = p.Now(id)
 			}
-			if id == nil || !u.External && !id.AllowsServer(u.Server) {
+			if id == nil || !p.allows(id, &u) {
 				return mcp.Verdict{}
 			}
 			return mcp.Verdict{Decision: mcp.Allow}
 		},
 		Header: c.Header, Key: c.Credential.Key.Reveal(), Forward: c.Credential.Forwards, Hosts: c.Hosts, External: p.External,
+		Toolsets: p.Toolsets,
 	}
+}
+
+// allows reports whether the permissions of an identity cover a use.
+func (p *Planner) allows(id *auth.Identity, u *mcp.Use) bool {
+	switch {
+	case u.External:
+		return true
+	case u.Toolset != "":
+		i := slices.IndexFunc(p.Toolsets, func(t mcp.Toolset) bool { return t.Name == u.Toolset })
+		return i >= 0 && id.AllowsToolset(u.Toolset, p.Toolsets[i].Servers())
+	case u.Tool != "":
+		return id.AllowsTool(u.Server, u.Tool)
+	case u.Prompt != "" || u.Resource != "":
+		return id.AllowsWhole(u.Server)
+	}
+	return id.AllowsServer(u.Server)
 }
 
 // Visit is a request of an MCP client to a server, or to several with commas between them, or to all that it may use.

@@ -38,6 +38,7 @@ type Target struct {
 type Planner struct {
 	Targets  []Target
 	Servers  *mcp.Catalogue
+	Toolsets []mcp.Toolset
 	External []string // hosts that a request's own server_url may name
 	Limits   agent.Limits
 	Keeper   agent.Keeper
