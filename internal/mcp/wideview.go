@@ -78,7 +78,6 @@ func (w *Wide) fill() {
 			continue
 		}
 		s := &k.pool.server
-		m := mark(s, w.v.bare)
 		for _, raw := range e.prompts {
 			name := str(raw, "name")
 			u := Use{Principal: w.v.principal, Prompt: name}
@@ -95,20 +94,27 @@ func (w *Wide) fill() {
 				}
 			}
 		}
-		for list, items := range [][][]byte{1: e.resources, 2: e.templates} {
-			key := []string{1: "uri", 2: "uriTemplate"}[list]
-			for _, raw := range items {
-				if uri := str(raw, key); uri != "" && shows(w.v.access, s, Use{Principal: w.v.principal, Resource: uri}) {
-					if m != "" {
-						raw = member(raw, key, marked(m))
-					}
-					put(list, raw)
-				}
-			}
-		}
+		w.locate(s, e.resources, "uri", func(raw []byte) { put(1, raw) })
+		w.locate(s, e.templates, "uriTemplate", func(raw []byte) { put(2, raw) })
 	}
 	for i := range w.json {
 		w.json[i] = append(w.json[i], ']')
+	}
+}
+
+// locate yields those of a server's resources or templates that may be seen, each with its URI, in the member key, as the view
+// has it.
+func (w *Wide) locate(s *Server, items [][]byte, key string, yield func(raw []byte)) {
+	m := mark(s, w.v.bare)
+	for _, raw := range items {
+		uri := str(raw, key)
+		if uri == "" || !shows(w.v.access, s, Use{Principal: w.v.principal, Resource: uri}) {
+			continue
+		}
+		if m != "" {
+			raw = member(raw, key, marked(m))
+		}
+		yield(raw)
 	}
 }
 
