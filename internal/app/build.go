@@ -51,6 +51,7 @@ func servers(cfg *config.Config) []mcp.Server {
 			Name: s.Name, Command: s.Command, Env: reveal(s.Env), URL: s.URL, Transport: s.Transport, Protocol: s.Protocol, Headers: reveal(s.Headers),
 			ForwardHeaders: s.ForwardHeaders, Allow: s.Allow, Deny: s.Deny, Prefix: s.Prefix, Timeout: s.Timeout, ListTTL: s.ListTTL,
 		})
+		describe(&out[len(out)-1], &s)
 	}
 	return out
 }

@@ -118,7 +118,7 @@ func (d *decoder) checkServers(servers []Server) {
 	for i := range servers {
 		s := &servers[i]
 		path := join("mcp_servers", s.Name)
-		d.checkTransport(s, path)
+		d.checkWay(s, path)
 		if other, twice := first[FoldServer(s.Name)]; twice {
 			d.wrong(path, "the names %s and %s are the same in a header's name, where letter case and - or _ do not count", clip(other), clip(s.Name))
 		}
@@ -131,33 +131,14 @@ func (d *decoder) checkServers(servers []Server) {
 	}
 }
 
-// checkTransport holds a server to one way of being reached, and to the keys that belong to it.
+// checkTransport holds a server's transport to the way in which it is reached.
 func (d *decoder) checkTransport(s *Server, path string) {
 	command, url := d.has(path+".command"), d.has(path+".url")
 	switch {
-	case d.bad[path]:
-		return
-	case command && url:
-		d.wrong(path+".url", "does not go with command; give one of the two")
-		return
-	case !command && !url:
-		d.wrong(path, "needs a command to run, or a url")
-		return
 	case command && (s.Transport == "http" || s.Transport == "sse"):
 		d.wrong(path+".transport", "%s needs a url; a command is spoken to by stdio", s.Transport)
 	case url && s.Transport == "stdio":
 		d.wrong(path+".transport", "stdio needs a command; a url is spoken to by http or sse")
-	}
-	others := []string{"env"}
-	has, hasNot := "url", "command"
-	if command {
-		others = []string{"headers", "forward_headers"}
-		has, hasNot = hasNot, has
-	}
-	for _, k := range others {
-		if d.has(path + "." + k) {
-			d.wrong(path+"."+k, "goes with %s, and this server has a %s", hasNot, has)
-		}
 	}
 }
 

@@ -84,12 +84,14 @@ func (m *Model) Places() []Deployment {
 // Takes reports whether the name ends in *, so that the model takes every name with its beginning.
 func (m *Model) Takes() bool { return strings.HasSuffix(m.Name, "*") }
 
-// Server is one MCP server: a command or a URL.
+// Server is one MCP server: a command, a URL, or an HTTP API that an OpenAPI document describes.
 type Server struct {
 	Name           string
 	Command        []string                 // stdio; empty when URL is set
 	Env            map[string]secret.String // stdio: all the environment the child gets, beside PATH and HOME
 	URL            string                   // may hold a secret in its query; it is not for messages
+	Document       string                   // openapi: the path of a file or a URL, which may hold a secret in its query
+	BaseURL        string                   // openapi: where requests go; empty: where the document says
 	Transport      string                   // auto | http | sse | stdio
 	Protocol       string                   // auto, or a revision such as "2025-11-25"
 	Headers        map[string]secret.String // sent to the server with every request

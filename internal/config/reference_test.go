@@ -77,6 +77,8 @@ func describeValue(v value) (what, standard string) {
 		return "text", code(*v.to)
 	case address:
 		return "URL", ""
+	case documentAt:
+		return "path, or URL", ""
 	case hidden:
 		return "secret text", ""
 	case storage:

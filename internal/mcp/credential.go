@@ -109,7 +109,7 @@ func (cr *credentials) target(name, server string) (header string, ok bool) {
 
 // set lays down one header, unless it is one that must not travel.
 func (cr *credentials) set(h http.Header, name, value string) {
-	if sendable(name) && validValue(value) && !cr.holdsKey(value) {
+	if Sendable(name) && validValue(value) && !cr.holdsKey(value) {
 		h.Set(name, value)
 	}
 }
@@ -125,9 +125,9 @@ func (cr *credentials) holdsKey(value string) bool {
 	return slices.Contains(strings.Fields(value), cr.key)
 }
 
-// sendable reports whether a caller may set a header of a request to a server: not those of the connection, of the
+// Sendable reports whether a caller may set a header of a request to a server: not those of the connection, of the
 // protocol, of the body, nor the gateway's own.
-func sendable(name string) bool {
+func Sendable(name string) bool {
 	if !validName(name) {
 		return false
 	}

@@ -249,8 +249,10 @@ func (p *pool) cause(err error) string {
 			text += ": " + e.Error()
 		}
 	}
-	if p.server.URL != "" {
-		text = strings.ReplaceAll(text, p.server.URL, "its url")
+	for _, url := range []string{p.server.URL, p.server.Document} {
+		if strings.Contains(url, "://") {
+			text = strings.ReplaceAll(text, url, "its url")
+		}
 	}
 	return text
 }

@@ -12,8 +12,10 @@ type Server struct {
 	Name           string
 	Command        []string          // stdio
 	Env            map[string]string // stdio: all the child gets beside PATH and HOME
-	URL            string            // http, sse
-	Transport      string            // auto | http | sse | stdio; empty: auto (stdio when Command is set)
+	URL            string            // http, sse; openapi: where requests go, "" for where the document says
+	Document       string            // openapi: the OpenAPI document, the path of a file or a URL
+	Stamp          string            // openapi: another one when the file has changed
+	Transport      string            // auto | http | sse | stdio | openapi; empty: auto (stdio when Command is set)
 	Protocol       string            // auto, or a pinned revision such as "2025-11-25"; empty: auto
 	Headers        map[string]string // sent to the server with every request (secrets already expanded)
 	ForwardHeaders []string          // taken from the client's request

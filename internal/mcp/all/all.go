@@ -2,16 +2,32 @@
 package all
 
 import (
+	"context"
+	"net/http"
+
 	"github.com/fairlead/fairlead/internal/mcp"
 	"github.com/fairlead/fairlead/internal/mcp/front"
+	"github.com/fairlead/fairlead/internal/mcp/openapi"
 	"github.com/fairlead/fairlead/internal/mcp/upstream"
 )
 
 // Options are limits and times of all sessions; the zero value has good ones.
 type Options = upstream.Options
 
+// OpenAPI is the transport of servers that are HTTP APIs, described by an OpenAPI document.
+const OpenAPI = "openapi"
+
 // Dialer returns a function that opens sessions over every transport.
-func Dialer(o Options) mcp.Dial { return upstream.New(o).Dial }
+func Dialer(o Options) mcp.Dial {
+	servers := upstream.New(o)
+	apis := openapi.New(openapi.Options{Log: o.Log, Name: o.Name, Version: o.Version, MaxResult: o.MaxResult})
+	return func(ctx context.Context, s mcp.Server, headers http.Header, changed func()) (mcp.Session, error) {
+		if s.Transport == OpenAPI {
+			return apis.Dial(ctx, s, headers, changed)
+		}
+		return servers.Dial(ctx, s, headers, changed)
+	}
+}
 
 // Front is the door for MCP clients.
 type Front = front.Door
