@@ -20,6 +20,7 @@ import (
 	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
 	"github.com/fairlead/fairlead/internal/obs"
 	"github.com/fairlead/fairlead/internal/plan"
+	"github.com/fairlead/fairlead/internal/policy"
 	"github.com/fairlead/fairlead/internal/route"
 	"github.com/fairlead/fairlead/internal/store"
 	storeall "github.com/fairlead/fairlead/internal/store/all"
@@ -47,6 +48,7 @@ type snapshot struct {
 	handler http.Handler
 	planner *plan.Planner
 	keys    *auth.Keyring
+	rules   *policy.Policy
 	doors   []wire.Door
 }
 
@@ -83,9 +85,14 @@ func (a *App) Apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	rules, err := policy.New(cfg, a.log)
+	if err != nil {
+		return err
+	}
 	show, _ := api.ShowOf(cfg.StreamToolRounds)
 	p := &plan.Planner{
 		Now:     a.identity,
+		Rules:   func() *policy.Policy { return a.now.Load().rules },
 		Targets: targets, Servers: a.servers, Toolsets: toolsets(cfg), External: cfg.ExternalMCP.Allow, Keeper: a.kept, Kept: a.keptFor, Mocks: cfg.Mocks, Log: a.log,
 		Limits: agent.Limits{Rounds: cfg.Limits.Rounds, Calls: cfg.Limits.Calls, Concurrent: cfg.Limits.ConcurrentCalls, Wall: cfg.Limits.WallTime},
 	}
@@ -98,7 +105,7 @@ func (a *App) Apply(cfg *config.Config) error {
 	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
 	a.servers.Apply(servers(cfg))
 	a.servers.Warm()
-	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, keys: keys, doors: doors})
+	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, keys: keys, rules: rules, doors: doors})
 	return nil
 }
 

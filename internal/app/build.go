@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/mcp"
 	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
+	"github.com/fairlead/fairlead/internal/policy"
 	providerall "github.com/fairlead/fairlead/internal/provider/all"
 	"github.com/fairlead/fairlead/internal/seal"
 	"github.com/fairlead/fairlead/internal/secret"
@@ -33,6 +34,12 @@ func ConfigOptions(getenv func(string) string) config.Options {
 		d, ok := providerall.Lookup(name)
 		return ok, d.NeedsKey, d.BaseURL == ""
 	}}
+	o.CheckRule = func(expr string) (bad []config.ExprMistake) {
+		for _, m := range policy.Check(expr) {
+			bad = append(bad, config.ExprMistake(m))
+		}
+		return bad
+	}
 	for _, d := range providerall.Drivers() {
 		o.ProviderNames = append(o.ProviderNames, d.Name)
 	}
@@ -49,7 +56,7 @@ func servers(cfg *config.Config) []mcp.Server {
 	for _, s := range cfg.Servers {
 		out = append(out, mcp.Server{
 			Name: s.Name, Command: s.Command, Env: reveal(s.Env), URL: s.URL, Transport: s.Transport, Protocol: s.Protocol, Headers: reveal(s.Headers),
-			ForwardHeaders: s.ForwardHeaders, Allow: s.Allow, Deny: s.Deny, Prefix: s.Prefix, Timeout: s.Timeout, ListTTL: s.ListTTL,
+			ForwardHeaders: s.ForwardHeaders, Allow: s.Allow, Deny: s.Deny, Params: s.Params, Untrusted: s.Untrusted, Prefix: s.Prefix, Timeout: s.Timeout, ListTTL: s.ListTTL,
 		})
 		describe(&out[len(out)-1], &s)
 	}

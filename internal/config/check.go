@@ -12,6 +12,7 @@ func (d *decoder) check(c *Config) {
 	d.checkModels(c.Models)
 	d.checkServers(c.Servers)
 	d.checkToolsets(c)
+	d.checkRules(c.Rules)
 	d.checkKeys(c)
 	if len(c.Keys) == 0 && !d.has("keys") && !IsLoopback(c.Listen) {
 		d.wrong("listen", "serves other machines, so it needs keys: add keys, or listen on 127.0.0.1")

@@ -23,6 +23,8 @@ type Config struct {
 	Limits           Limits
 	Timeouts         Timeouts
 	ExternalMCP      ExternalMCP
+	Rules            []Rule        // about uses of MCP servers, in the order in which they are asked
+	Taint            string        // what a tool may do that writes or sends out, after results of no trust were read: ask | deny | off
 	Mocks            bool          // mock_response and mock_tool_calls in requests are honoured
 	Prices           []Price       // of models, before those that are built in
 	Store            secret.String // a file, or postgres://…; empty: what outlives a request is kept in memory
@@ -101,6 +103,10 @@ type Server struct {
 	Prefix         string                   // before offered names; "" for none
 	Timeout        time.Duration            // one call; 0: Limits.CallTime
 	ListTTL        time.Duration            // how long a list of tools is taken as fresh
+	Untrusted      bool                     // its results may be written by strangers
+	// Params are what the parameters of some tools may be, by the server's own name of the tool and the name of the parameter:
+	// a text, or a beginning with * behind it.
+	Params map[string]map[string][]string
 }
 
 // Key is one client's key. Its text is not kept.
@@ -144,7 +150,8 @@ type Timeouts struct {
 
 // ExternalMCP says which MCP servers a request may name by their own URL.
 type ExternalMCP struct {
-	Allow []string // hosts in lower case: "host", "host:port", "*.domain", or "*" for all; empty: none
+	Allow     []string // hosts in lower case: "host", "host:port", "*.domain", or "*" for all; empty: none
+	Untrusted bool     // their results may be written by strangers
 }
 
 // The values of Config.StreamToolRounds.
@@ -176,6 +183,7 @@ func Default() *Config {
 	return &Config{
 		Listen:           "127.0.0.1:4000",
 		StreamToolRounds: StreamStandard,
+		Taint:            TaintAsk,
 		Limits: Limits{
 			Rounds: 10, Calls: 64, ConcurrentCalls: 8, WallTime: 10 * time.Minute, CallTime: time.Minute,
 			ResultBytes: 256 << 10, LongResults: ResultsCut, SpillBytes: 16 << 20, BodyBytes: 32 << 20, UploadBytes: 512 << 20,

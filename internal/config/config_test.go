@@ -233,6 +233,7 @@ func TestParseWhole(t *testing.T) {
 		},
 		ExternalMCP: ExternalMCP{Allow: []string{"mcp.example.com", "*.example.org:8443"}},
 		Mocks:       true,
+		Taint:       TaintAsk,
 		Store:       s("conf/fairlead.db"),
 		PublicURL:   "https://gateway.example.com",
 	}

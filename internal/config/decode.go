@@ -13,6 +13,7 @@ const maxValues = 100_000
 
 type decoder struct {
 	file, folder string
+	data         []byte
 	o            Options
 	mistakes     []Mistake
 	marks        map[string]mark   // where each value stands, by its path

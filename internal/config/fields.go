@@ -23,6 +23,11 @@ func configFields(c *Config) []field {
 		{name: "limits", to: group{limitFields(&c.Limits)}, doc: "What one request may take."},
 		{name: "timeouts", to: group{timeoutFields(&c.Timeouts)}, doc: "What providers and quiet connections are held to."},
 		{name: "external_mcp", to: group{externalFields(&c.ExternalMCP)}, doc: "MCP servers that a request names by their URL."},
+		{name: "rules", to: list[Rule]{to: &c.Rules, fields: policyFields}, doc: "Rules about uses of MCP servers: the first one that is true decides. docs/policy.md tells of them."},
+		{
+			name: "taint", to: choice{&c.Taint, []string{TaintAsk, TaintDeny, TaintOff}},
+			doc: "What becomes of a call that writes or sends out, after a result of a server whose trust is untrusted was read: a person is asked, it is denied, or nothing is done.",
+		},
 		{name: "mocks", to: truth{&c.Mocks}, doc: "Whether mock_response and mock_tool_calls in requests are honoured."},
 		{name: "prices", to: named[Price]{&c.Prices, newPrice, priceName, priceFields}, doc: "What models cost, by provider/model, or by model for every provider; a * at the end stands for the rest of a name. It counts before what is built in."},
 		{
@@ -113,6 +118,7 @@ func serverFields(s *Server) []field {
 		{name: "prefix", to: text{&s.Prefix, prefix}, doc: `What stands before the names of the offered tools; by default the server's name, "" for none.`},
 		{name: "timeout", to: duration{&s.Timeout}, doc: "How long one call may take; by default limits.call_time."},
 		{name: "list_ttl", to: duration{&s.ListTTL}, doc: "How long the list of tools is taken as fresh."},
+		trust(&s.Untrusted, "Whether what the server says may come from strangers: then taint decides what is called after it."),
 	}
 }
 
@@ -125,6 +131,7 @@ func toolFields(s *Server) []field {
 	return []field{
 		{name: "allow", to: texts{to: &s.Allow, each: oneTool, once: true}, doc: "The server's own names of the tools that are offered; absent: all."},
 		{name: "deny", to: texts{to: &s.Deny, each: oneTool, once: true}, doc: "The server's own names of tools that are not offered, allowed or not."},
+		{name: "params", to: params(&s.Params), doc: "What the parameters of a tool may be, by the tool's own name and that of the parameter: texts, numbers as they are written, or beginnings with * behind them. A parameter that is not named may not be given."},
 	}
 }
 
@@ -169,6 +176,7 @@ func timeoutFields(t *Timeouts) []field {
 func externalFields(e *ExternalMCP) []field {
 	return []field{
 		{name: "allow", to: texts{to: &e.Allow, each: oneHost, once: true}, doc: `Hosts that a request's server_url may name: host, host:port, *.domain, or "*" for all.`},
+		trust(&e.Untrusted, "Whether what these servers say may come from strangers, as for a server of the config."),
 	}
 }
 

@@ -195,3 +195,31 @@ func (f folded) read(d *decoder, path string, n *yaml.Node) {
 }
 
 func (f folded) schema() map[string]any { return map[string]any{"type": "string"} }
+
+// mapping is a mapping of names to values of one kind.
+type mapping[T any] struct {
+	to   *map[string]T
+	name check
+	each func(*T) value // how one is read
+}
+
+func (m mapping[T]) read(d *decoder, path string, n *yaml.Node) {
+	if !d.isMapping(path, n) {
+		return
+	}
+	out := make(map[string]T, len(n.Content)/2)
+	for k, v := range d.members(path, n) {
+		name := resolve(k).Value
+		if w := m.name(name); w != "" {
+			d.add(mark{k.Line, k.Column}, join(path, name), "%s", w)
+		}
+		var x T
+		d.value(join(path, name), v, m.each(&x))
+		out[name] = x
+	}
+	*m.to = out
+}
+
+func (m mapping[T]) schema() map[string]any {
+	return map[string]any{"type": "object", "additionalProperties": m.each(new(T)).schema()}
+}

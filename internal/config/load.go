@@ -22,6 +22,8 @@ type Options struct {
 	// has no base_url) or a base_url. Nil takes any name.
 	KnownProvider func(name string) (known, needsKey, needsBaseURL bool)
 	ProviderNames []string // for messages
+	// CheckRule says what is wrong with the expression of a rule. Nil takes any.
+	CheckRule func(expr string) []ExprMistake
 	// ProviderWires are the wires that a provider can be spoken to in. Nil takes any.
 	ProviderWires func(name string) []string
 }
@@ -41,6 +43,7 @@ func Load(path string, o Options) (*Config, error) {
 // Parse checks data. The name stands in messages, and paths in ${file:…} are relative to its folder.
 func Parse(name string, data []byte, o Options) (*Config, error) {
 	d := newDecoder(name, o)
+	d.data = data
 	c := Default()
 	if root := d.tree(data); root != nil {
 		d.value("", root, group{configFields(c)})

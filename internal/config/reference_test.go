@@ -52,6 +52,8 @@ func section(b *bytes.Buffer, title, path string, fields []field) {
 		case list[Deployment]:
 			p := v.zero
 			section(b, "Each of `"+here+"`", here+"[]", v.fields(&p))
+		case list[Rule]:
+			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Rule)))
 		case list[Key]:
 			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Key)))
 		case named[Server]:
@@ -103,6 +105,10 @@ func describeValue(v value) (what, standard string) {
 		return "mapping by name", ""
 	case rate:
 		return "number", ""
+	case expression:
+		return "CEL expression", ""
+	case mapping[map[string][]string]:
+		return "mapping of mappings of lists", ""
 	case renames:
 		return "mapping of texts", ""
 	case group:

@@ -21,6 +21,7 @@ type Use struct {
 	Resource  string // the server's own URI or template
 	Toolset   string // to ask for a toolset by its name; then nothing but Principal is set beside it
 	External  bool   // the server is named by the request and not by the config
+	Untrusted bool   // what the server says may be written by strangers
 	// Tainted are the servers of no trust whose results this request has read, in the order in which it did.
 	Tainted []string
 }
@@ -80,10 +81,15 @@ func Admit(a Access, s *Server, u Use) Verdict {
 	if u.Tool != "" && (s.Allow != nil && !slices.Contains(s.Allow, u.Tool) || slices.Contains(s.Deny, u.Tool)) {
 		return Verdict{}
 	}
+	if list, ok := s.Params[u.Tool]; ok && u.Arguments != nil {
+		if why := misfit(list, u.Arguments); why != "" {
+			return Verdict{Rule: "tools.params", Reason: why}
+		}
+	}
 	if a == nil {
 		return Verdict{}
 	}
-	u.Server, u.External = s.Name, s.External
+	u.Server, u.External, u.Untrusted = s.Name, s.External, s.Untrusted
 	return a(u)
 }
 

@@ -20,6 +20,8 @@ type Server struct {
 	Headers        map[string]string // sent to the server with every request (secrets already expanded)
 	ForwardHeaders []string          // taken from the client's request
 	Allow, Deny    []string          // the server's own tool names; Allow nil: all
+	Params         ParamLists        // what the parameters of some tools may be
+	Untrusted      bool              // its results may be written by strangers
 	Prefix         string            // before offered names; "" for none
 	Timeout        time.Duration     // one call; 0: the gateway's default
 	ListTTL        time.Duration     // 0: the default

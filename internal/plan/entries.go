@@ -44,7 +44,7 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 			if id == nil || !p.allows(id, &u) {
 				return mcp.Verdict{}
 			}
-			return mcp.Verdict{Decision: mcp.Allow}
+			return p.judge(u)
 		},
 		Header: c.Header, Key: c.Credential.Key.Reveal(), Forward: c.Credential.Forwards, Hosts: c.Hosts, External: p.External,
 		Toolsets: p.Toolsets,

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/mcp"
 	"github.com/fairlead/fairlead/internal/obs"
+	"github.com/fairlead/fairlead/internal/policy"
 )
 
 // Target is a model that clients may ask for by name.
@@ -46,7 +47,9 @@ type Planner struct {
 	Kept func(principal string) (llm.Replies, llm.Approvals)
 	// Now returns what an identity may use by the config that holds now, which may be a later one than the Planner's; nil
 	// when its key is gone. A nil Now changes nothing.
-	Now   func(*auth.Identity) *auth.Identity
+	Now func(*auth.Identity) *auth.Identity
+	// Rules returns the rules that hold now; nil, or a function that returns nil: there are none.
+	Rules func() *policy.Policy
 	Mocks bool
 	Log   *slog.Logger
 }
