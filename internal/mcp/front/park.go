@@ -202,10 +202,12 @@ func appendQuestions(dst []byte, open []*question) []byte {
 			dst = append(dst, ',')
 		}
 		dst = jsonedit.AppendQuote(append(jsonedit.AppendQuote(dst, q.key), `:{"method":`...), q.method)
-		if q.params != nil {
-			dst = append(append(dst, `,"params":`...), asNewer(q.params)...)
+		dst = append(dst, `,"params":`...)
+		if len(q.params) == 0 {
+			dst = append(dst, "{}}"...) // there are clients that read no request without
+			continue
 		}
-		dst = append(dst, '}')
+		dst = append(append(dst, asNewer(q.params)...), '}')
 	}
 	return append(dst, '}')
 }

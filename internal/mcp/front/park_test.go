@@ -72,6 +72,7 @@ func TestParkedCall(t *testing.T) {
 		{"elicitation/create", `{"mode":"url","elicitationId":"e","url":"https://example.com/x","message":"m"}`, `"params":{"mode":"url","url":"https://example.com/x","message":"m"}`, `{"action":"decline"}`},
 		{"sampling/createMessage", `{"maxTokens":5,"messages":[]}`, `{"method":"sampling/createMessage","params":{"maxTokens":5,"messages":[]}}`, `{"role":"assistant","x":1.0}`},
 		{"roots/list", `{}`, `{"method":"roots/list","params":{}}`, `{"roots":[]}`},
+		{"roots/list", "", `{"method":"roots/list","params":{}}`, `{"roots":[]}`},
 	} {
 		f := asksOnce(q.method, q.params)
 		c := &stateless{house: newHouse(t, fakes{"a": f}), caps: `{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{}}`}
