@@ -8,10 +8,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,44 +51,10 @@ func server(name string) string {
 // listenHTTP starts server-everything on a free port of loopback, in mode streamableHttp or sse, and returns its base URL.
 func listenHTTP(t *testing.T, mode string) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	_ = free.Close()
-
-	cmd := exec.Command(installed("node", "node"), "--require", here("loopback.cjs"), server("everything"), mode)
-	_, port, _ := net.SplitHostPort(addr)
-	cmd.Env = append(os.Environ(), "PORT="+port)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(exited)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-exited
-	})
-	for end := time.Now().Add(patience); time.Now().Before(end); {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
-		if err == nil {
-			_ = conn.Close()
-			return "http://" + addr
-		}
-		select {
-		case <-exited:
-			t.Fatalf("server-everything %s ended:\n%s", mode, out.String())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	t.Fatalf("server-everything %s does not listen", mode)
-	return ""
+	p := &ports{t: t}
+	url := p.start(nil, server("everything"), mode)
+	p.wait()
+	return url
 }
 
 func stdio(name, script string, args ...string) string {
