@@ -13,20 +13,17 @@ package bedrock
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/secret"
+	"github.com/fairlead/fairlead/internal/sigv4"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
@@ -89,7 +86,7 @@ func open(t provider.Target, env provider.Env) (*provider.Client, error) {
 		w = p
 	}
 	if !key.Empty() {
-		s.credentials = nil
+		s.v4 = nil
 	}
 	return provider.New(provider.Config{
 		Name: name, BaseURL: base, Key: key, Headers: t.Headers, Wire: advised{w, s.region}, Sign: s.sign, CodeIn: "X-Amzn-Errortype",
@@ -108,18 +105,12 @@ func quirks(speaks, model string) wire.Quirks {
 // place finds out the region, the address and the credentials of a target. With a key the region must be known only if the
 // address is not.
 func place(t provider.Target, keyed bool) (*signer, string, error) {
-	var options []func(*config.LoadOptions) error
-	if t.Region != "" {
-		options = append(options, config.WithRegion(t.Region))
-	}
-	cfg, err := config.LoadDefaultConfig(context.Background(), options...) // reads files; what asks others is asked later
-	switch {
-	case err != nil && !keyed:
+	found, err := sigv4.Find(t.Region)
+	if err != nil && !keyed {
 		return nil, "", &provider.Mistake{Field: "provider", Message: "bedrock cannot read AWS's shared configuration: " + err.Error() + "; correct it, or give the model an api_key"}
-	case err != nil:
-		cfg = aws.Config{}
 	}
-	s := newSigner(cmp.Or(t.Region, regionOf(t.BaseURL), cfg.Region), cfg.Credentials)
+	s := &signer{region: cmp.Or(t.Region, regionOf(t.BaseURL), found.Region)}
+	s.v4 = sigv4.New(s.region, service, found.Credentials)
 	if s.region == "" && (t.BaseURL == "" || !keyed) {
 		return nil, "", &provider.Mistake{Field: "region", Message: "is needed for provider bedrock, as in region: us-east-1, unless AWS_REGION or the AWS profile says it"}
 	}

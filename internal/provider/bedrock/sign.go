@@ -1,34 +1,22 @@
 package bedrock
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"net/http"
 	"strings"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/provider"
+	"github.com/fairlead/fairlead/internal/sigv4"
 )
 
 // service is what requests to bedrock-runtime are signed for.
 const service = "bedrock"
 
-// signer signs requests by Signature Version 4. Signed are the method, the path, the query, the body, and of the headers those
-// that must be and Content-Type: what proxies change is left out.
+// signer readies requests.
 type signer struct {
-	credentials aws.CredentialsProvider // nil: requests have a key
-	region      string
-	service     string
-	v4          *v4.Signer
-	now         func() time.Time
-}
-
-func newSigner(region string, credentials aws.CredentialsProvider) *signer {
-	return &signer{credentials: credentials, region: region, service: service, v4: v4.NewSigner(), now: time.Now}
+	v4     *sigv4.Signer // nil: requests have a key
+	region string
 }
 
 // sign readies a request's headers. Those that a client of Anthropic's sends stand in the body, if anywhere.
@@ -41,30 +29,17 @@ func (s *signer) sign(r *http.Request, body []byte) error {
 	if strings.HasSuffix(r.URL.Path, "-stream") {
 		r.Header["Accept"] = []string{"application/vnd.amazon.eventstream"}
 	}
-	if s.credentials == nil {
+	if s.v4 == nil {
 		return nil
 	}
-	c, err := s.credentials.Retrieve(r.Context())
-	if err != nil {
+	err := s.v4.Sign(r, body)
+	if c, ok := errors.AsType[*sigv4.CredentialsError](err); ok {
 		return &fault.Error{
-			Kind: fault.Credentials, Code: provider.CodeCredentials, Err: err,
+			Kind: fault.Credentials, Code: provider.CodeCredentials, Err: c.Err,
 			Message: "provider bedrock cannot be asked: the gateway finds no AWS credentials that hold; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the model an api_key",
 		}
 	}
-	sum := sha256.Sum256(body)
-	own := http.Request{Method: r.Method, URL: r.URL, Host: r.Host, Header: http.Header{}}
-	if t := r.Header.Get("Content-Type"); t != "" {
-		own.Header.Set("Content-Type", t)
-	}
-	if err := s.v4.SignHTTP(r.Context(), c, &own, hex.EncodeToString(sum[:]), s.service, s.region, s.now()); err != nil {
-		return err
-	}
-	for _, h := range []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token"} {
-		if v := own.Header[h]; len(v) > 0 {
-			r.Header[h] = v
-		}
-	}
-	return nil
+	return err
 }
 
 // advice is what to do about an error, by what its text says. The texts are those of the service.
