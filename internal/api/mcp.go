@@ -14,6 +14,8 @@ import (
 type MCP interface {
 	// Serve answers a request whose key has been looked at.
 	Serve(w http.ResponseWriter, r *http.Request, v *mcp.Visit)
+	// ServeSSE does at an address of HTTP+SSE.
+	ServeSSE(w http.ResponseWriter, r *http.Request, v *mcp.Visit)
 	// Tools and Call answer the endpoints of LiteLLM.
 	Tools(w http.ResponseWriter, r *http.Request, v *mcp.Visit)
 	Call(w http.ResponseWriter, r *http.Request, v *mcp.Visit)
@@ -25,6 +27,9 @@ func (a *API) mcpRoutes() []route {
 	var list []route
 	for _, path := range []string{"/mcp", "/mcp/{$}", "/mcp/{server}"} {
 		list = append(list, route{path: path, door: a.Doors[0], mcp: a.MCP, serve: a.visit(a.MCP.Serve)})
+	}
+	for _, path := range []string{"/sse", "/sse/{$}", "/sse/{server}"} {
+		list = append(list, route{path: path, door: a.Doors[0], mcp: a.MCP, serve: a.visit(a.MCP.ServeSSE)})
 	}
 	return append(list,
 		route{method: http.MethodGet, path: "/mcp-rest/tools/list", door: a.Doors[0], serve: a.visit(a.MCP.Tools)},

@@ -232,8 +232,24 @@ func (x *exchange) ask(ctx context.Context, method string, params []byte) (m jso
 	select {
 	case m := <-answered:
 		return m, nil
-	case <-x.r.Context().Done(): // it was asked on the connection that has gone
+	case <-x.r.Context().Done(): // it was asked on the connection that has gone, and may take the stream up again
+		return x.late(ctx, method, answered)
 	case <-ctx.Done():
+	}
+	return m, refusal(http.StatusOK, jsonrpc.CodeInternal, "the client did not answer "+method)
+}
+
+// late waits a while longer for an answer, from a client that can take up the stream that it was asked on.
+func (x *exchange) late(ctx context.Context, method string, answered <-chan jsonrpc.Message) (m jsonrpc.Message, f *failure) {
+	if !x.v.Local {
+		t := time.NewTimer(resumeTime)
+		defer t.Stop()
+		select {
+		case m := <-answered:
+			return m, nil
+		case <-t.C:
+		case <-ctx.Done():
+		}
 	}
 	return m, refusal(http.StatusOK, jsonrpc.CodeInternal, "the client did not answer "+method)
 }

@@ -11,6 +11,7 @@ package front
 import (
 	"crypto/rand"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/mcp"
@@ -46,6 +47,9 @@ type Door struct {
 	live    live
 	lot     lot
 	spent   spent
+	wires   wires
+	tag     string       // of this process, in handles of what it alone knows
+	kept    atomic.Int64 // bytes of streams
 }
 
 // New returns a door to servers.
@@ -63,9 +67,11 @@ func New(servers *mcp.Catalogue, o Options) *Door {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	tag := rand.Text()[:13]
 	return &Door{
 		servers: servers, o: o, info: appendInfo(nil, o.Version),
+		tag: tag, wires: wires{by: map[string]*wire{}},
 		live: live{by: map[string]*session{}, ended: map[string]time.Time{}},
-		lot:  lot{tag: rand.Text()[:13], total: o.Parked, each: o.Each, life: o.Park, by: map[string]*parked{}, of: map[string]int{}},
+		lot:  lot{total: o.Parked, each: o.Each, life: o.Park, by: map[string]*parked{}, of: map[string]int{}},
 	}
 }

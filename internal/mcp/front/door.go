@@ -90,6 +90,10 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 
 // post answers a POST: one message.
 func (d *Door) post(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
+	if jsonedit.Kind(v.Body) == '[' {
+		d.batch(w, r, v)
+		return
+	}
 	m, bad := read(v.Body)
 	if bad != nil {
 		writeJSON(w, http.StatusBadRequest, jsonrpc.AppendError(nil, nil, bad))
@@ -122,8 +126,6 @@ func read(body []byte) (jsonrpc.Message, *jsonrpc.Error) {
 	m, err := jsonrpc.Parse(body)
 	switch {
 	case err == nil:
-	case jsonedit.Kind(body) == '[' && jsonedit.Valid(body):
-		return m, fail(jsonrpc.CodeInvalidRequest, "batches are not taken: send one message in a request")
 	case !jsonedit.Valid(body):
 		return m, fail(jsonrpc.CodeParse, "the body is not JSON: "+err.Error())
 	default:

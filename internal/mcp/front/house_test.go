@@ -175,7 +175,7 @@ func newHouseWith(t *testing.T, o front.Options, fs fakes, servers ...mcp.Server
 	o.Seal, o.Version, o.KeepAlive = ring, "1", time.Minute
 	h.door = front.New(h.cat, o)
 	mux := http.NewServeMux()
-	for _, path := range []string{"/mcp", "/mcp/{server}"} {
+	for _, path := range []string{"/mcp", "/mcp/{server}", "/sse", "/sse/{server}"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			who := r.Header.Get("X-Principal")
 			list, ok := h.may[who]
@@ -183,7 +183,11 @@ func newHouseWith(t *testing.T, o front.Options, fs fakes, servers ...mcp.Server
 				list = []string{"*"}
 			}
 			body, _ := io.ReadAll(r.Body)
-			h.door.Serve(w, r, &mcp.Visit{
+			serve := h.door.Serve
+			if strings.HasPrefix(r.URL.Path, "/sse") {
+				serve = h.door.ServeSSE
+			}
+			serve(w, r, &mcp.Visit{
 				Principal: who, Route: r.URL.Path, Server: r.PathValue("server"), Body: body,
 				Selection: mcp.Selection{Access: mcp.Only(list), Header: r.Header},
 			})
@@ -243,7 +247,7 @@ func (h *house) ask(method, path, body string, headers ...string) got {
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		var data []string
 		for line := range strings.Lines(text) {
-			if d, ok := strings.CutPrefix(line, "data: "); ok {
+			if d, ok := strings.CutPrefix(line, "data: "); ok && strings.TrimSpace(d) != "" {
 				data = append(data, strings.TrimRight(d, "\n"))
 			}
 		}
@@ -302,7 +306,7 @@ func lines(resp *http.Response) <-chan string {
 		defer close(out)
 		s := bufio.NewScanner(resp.Body)
 		for s.Scan() {
-			if d, ok := strings.CutPrefix(s.Text(), "data: "); ok {
+			if d, ok := strings.CutPrefix(s.Text(), "data: "); ok && d != "" {
 				out <- d
 			}
 		}

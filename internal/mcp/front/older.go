@@ -69,5 +69,9 @@ func (d *Door) older(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	x.follow()
+	if last := header(r, "Last-Event-ID"); last != "" {
+		x.takeUp(last)
+		return
+	}
+	x.follow("")
 }

@@ -19,7 +19,6 @@ import (
 
 // lot are the parked calls of a process.
 type lot struct {
-	tag   string        // of the process
 	total int           // how many calls may be parked
 	each  int           // and of one principal
 	life  time.Duration // how long a call waits for its client

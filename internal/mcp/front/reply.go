@@ -39,10 +39,25 @@ type reply struct {
 	every  time.Duration
 	sse    *sse.Writer
 	stop   func()
+	keep   func() *strand // begins what is kept of the stream; nil: nothing is
+	prime  bool           // the client knows events without data, which tell it where the stream stands
+	strand *strand
 }
 
 func (x *exchange) newReply() *reply {
-	return &reply{w: x.w, stream: accepts(x.r, "text/event-stream"), every: x.d.o.KeepAlive, stop: func() {}}
+	p := &reply{w: x.w, stream: accepts(x.r, "text/event-stream"), every: x.d.o.KeepAlive, stop: func() {}}
+	if x.session != nil && !x.v.Local && x.m.ID != nil {
+		p.keep, p.prime = func() *strand { return x.strand(x.m.ID) }, x.session.revision >= revLegacy
+	}
+	return p
+}
+
+// close gives back what the reply has used.
+func (p *reply) close() {
+	p.stop()
+	if p.sse != nil {
+		p.sse.Release()
+	}
 }
 
 // accepts reports whether a client takes a media type. One that does not say takes everything.
@@ -73,6 +88,20 @@ func (p *reply) begin() {
 	p.sse = sse.NewWriter(p.w)
 	_ = http.NewResponseController(p.w).Flush()
 	p.stop = p.sse.KeepAlive(p.every)
+	if p.keep != nil {
+		p.strand = p.keep()
+	}
+	if p.strand != nil && p.prime {
+		_ = p.sse.Raw([]byte("id: " + p.strand.here() + "\nretry: " + retryMillis + "\ndata: \n\n"))
+	}
+}
+
+// event sends a message on the stream. A client that has left may come back for it.
+func (p *reply) event(msg []byte) error {
+	if p.strand != nil {
+		return p.sse.Raw(appendEvent(nil, p.strand.keep(msg), msg))
+	}
+	return p.sse.Event("message", msg)
 }
 
 // send sends a message before the answer.
@@ -81,7 +110,7 @@ func (p *reply) send(msg []byte) error {
 		return nil
 	}
 	p.begin()
-	return p.sse.Event("message", msg)
+	return p.event(msg)
 }
 
 // end sends the answer.
@@ -91,7 +120,7 @@ func (p *reply) end(status int, msg []byte) {
 		return
 	}
 	p.stop()
-	_ = p.sse.Event("message", msg)
+	_ = p.event(msg)
 }
 
 // relay runs a request and writes its notifications and its answer, in their order.
@@ -119,7 +148,7 @@ func (x *exchange) relay(run func(*exchange, context.Context, func(string, []byt
 			}
 		})
 	}()
-	defer func() { p.stop() }()
+	defer p.close()
 	quiet := time.NewTimer(x.d.o.KeepAlive)
 	defer quiet.Stop()
 	for {
@@ -141,6 +170,7 @@ func (x *exchange) relay(run func(*exchange, context.Context, func(string, []byt
 }
 
 func (x *exchange) finish(p *reply, a answer) {
+	defer func() { x.session.settle(p.strand) }()
 	maps.Copy(x.w.Header(), a.header)
 	if a.failure != nil {
 		p.end(cmp.Or(a.failure.status, http.StatusOK), jsonrpc.AppendError(nil, x.m.ID, a.failure.Error))

@@ -104,13 +104,13 @@ func (x *exchange) park(k *parked, open []*question) answer {
 		return failed(http.StatusOK, jsonrpc.CodeInternal, "too many calls wait for their clients; try again later")
 	}
 	out := append([]byte(`{"resultType":"input_required","inputRequests":`), appendQuestions(nil, open)...)
-	out = append(append(out, `,"requestState":`...), x.sealState(stateParked, []byte(x.d.lot.tag+name), x.d.lot.life)...)
+	out = append(append(out, `,"requestState":`...), x.sealState(stateParked, []byte(x.d.tag+name), x.d.lot.life)...)
 	return answer{result: append(out, '}')}
 }
 
 // resume goes on with a parked call.
 func (x *exchange) resume(ctx context.Context, p *passing, content []byte) answer {
-	name, here := bytes.CutPrefix(content, []byte(x.d.lot.tag))
+	name, here := bytes.CutPrefix(content, []byte(x.d.tag))
 	if !here {
 		return gone("the call that waits for this is run by another process of the gateway, or ended with it: make the request anew")
 	}

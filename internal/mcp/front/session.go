@@ -30,6 +30,11 @@ type session struct {
 	told   chan string                       // URIs of resources that have changed
 	used   time.Time
 	ended  bool
+
+	strands  map[string]*strand // streams that can be taken up again
+	standing *strand            // that of GET
+	serial   int                // of strands
+	seen     *seen              // what the client was shown when its standing stream ended
 }
 
 // running is something that can be told to end.
@@ -88,6 +93,7 @@ func (l *live) room() {
 		s.mu.Lock()
 		if len(s.calls) == 0 && len(s.subs) == 0 && s.stream == nil && time.Since(s.used) > time.Minute {
 			delete(l.by, id)
+			s.unravel()
 		}
 		s.mu.Unlock()
 	}
@@ -118,6 +124,31 @@ func (d *Door) end(s *session) {
 		s.stream.end()
 	}
 	s.unfollow()
+	s.unravel()
+}
+
+// forget forgets a session that came with a stream of its own.
+func (d *Door) forget(id string) {
+	l := &d.live
+	l.mu.Lock()
+	s := l.by[id]
+	delete(l.by, id)
+	l.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.unfollow()
+}
+
+// swap exchanges what the client was shown last.
+func (s *session) swap(now *seen) (was *seen) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was, s.seen = s.seen, now
+	return was
 }
 
 func hash(id string) string {

@@ -24,7 +24,11 @@ const (
 // It returns when in has ended or ctx has, and nothing runs any more.
 func (d *Door) Stdio(ctx context.Context, in io.Reader, out io.Writer, visit func() *mcp.Visit) error {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &local{d: d, out: out, visit: visit, calls: map[string]context.CancelFunc{}, side: make(chan struct{}, maxSide)}
+	l := &local{d: d, listen: visit, calls: map[string]context.CancelFunc{}, side: make(chan struct{}, maxSide)}
+	l.emit = func(msg []byte) error {
+		_, err := out.Write(append(bytes.Clone(msg), '\n'))
+		return err
+	}
 	defer l.wg.Wait()
 	defer cancel()
 	lines := make(chan []byte)
@@ -51,7 +55,7 @@ func (d *Door) Stdio(ctx context.Context, in io.Reader, out io.Writer, visit fun
 				return errors.Join(<-failed)
 			}
 			if len(bytes.TrimSpace(line)) > 0 {
-				l.take(ctx, line)
+				l.take(ctx, line, visit())
 			}
 		}
 	}
@@ -59,19 +63,19 @@ func (d *Door) Stdio(ctx context.Context, in io.Reader, out io.Writer, visit fun
 
 // local is a client over a pair of streams.
 type local struct {
-	d     *Door
-	visit func() *mcp.Visit
-	side  chan struct{}
-	wg    sync.WaitGroup
+	d      *Door
+	listen func() *mcp.Visit // a visit that hears of changes
+	side   chan struct{}
+	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	out     io.Writer
+	emit    func(msg []byte) error // sends a message; it is called by one at a time
 	session string
 	calls   map[string]context.CancelFunc // by id
 }
 
 // take takes in one message. Requests run side by side, all but the handshake.
-func (l *local) take(ctx context.Context, line []byte) {
+func (l *local) take(ctx context.Context, line []byte, v *mcp.Visit) {
 	m, _ := jsonrpc.Parse(line)
 	switch {
 	case m.Method == "notifications/cancelled":
@@ -81,7 +85,7 @@ func (l *local) take(ctx context.Context, line []byte) {
 		}
 		l.mu.Unlock()
 	case m.Method == "notifications/initialized":
-		l.wg.Go(func() { l.send(ctx, http.MethodGet, nil) })
+		l.wg.Go(func() { l.send(ctx, http.MethodGet, nil, l.listen()) })
 	case m.IsRequest() && m.Method != "initialize":
 		ctx, end := context.WithCancel(ctx)
 		id := string(m.ID)
@@ -89,7 +93,10 @@ func (l *local) take(ctx context.Context, line []byte) {
 		l.calls[id] = end
 		l.mu.Unlock()
 		if m.Method != "subscriptions/listen" {
-			l.side <- struct{}{}
+			select {
+			case l.side <- struct{}{}:
+			case <-ctx.Done():
+			}
 		}
 		l.wg.Go(func() {
 			defer func() {
@@ -101,15 +108,15 @@ func (l *local) take(ctx context.Context, line []byte) {
 					<-l.side
 				}
 			}()
-			l.send(ctx, http.MethodPost, line)
+			l.send(ctx, http.MethodPost, line, v)
 		})
 		return
 	}
-	l.send(ctx, http.MethodPost, line)
+	l.send(ctx, http.MethodPost, line, v)
 }
 
 // send has the door answer a message.
-func (l *local) send(ctx context.Context, method string, body []byte) {
+func (l *local) send(ctx context.Context, method string, body []byte, v *mcp.Visit) {
 	r, err := http.NewRequestWithContext(ctx, method, "/mcp", http.NoBody)
 	if err != nil {
 		return // unreachable: the parts are constants
@@ -119,7 +126,6 @@ func (l *local) send(ctx context.Context, method string, body []byte) {
 		r.Header.Set("Mcp-Session-Id", l.session)
 	}
 	l.mu.Unlock()
-	v := l.visit()
 	v.Body, v.Local = body, true
 	if method == http.MethodGet && r.Header.Get("Mcp-Session-Id") == "" {
 		return
@@ -158,7 +164,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	}
 	w.l.mu.Lock()
 	defer w.l.mu.Unlock()
-	if _, err := w.l.out.Write(append(bytes.Clone(msg), '\n')); err != nil {
+	if err := w.l.emit(msg); err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -14,6 +14,7 @@ import (
 type wish struct {
 	tools, prompts, resources bool
 	updated                   <-chan string // URIs of resources that have changed
+	was                       *seen         // what the client was shown when it was told last; nil: it has just been told
 }
 
 const (
@@ -24,13 +25,26 @@ const (
 )
 
 // follow is the stream of a session: it tells what has changed. A newer one takes its place.
-func (x *exchange) follow() {
+// last is the event that its client has seen of an earlier one; "": none.
+func (x *exchange) follow(last string) {
 	ctx, cancel := context.WithCancel(x.r.Context())
 	defer cancel()
 	defer x.session.take(cancel)()
 	p := x.newReply()
-	defer func() { p.stop() }()
-	x.watch(ctx, &wish{true, true, true, x.session.told}, p.begin, func(method, uri string) error {
+	defer p.close()
+	p.keep, p.prime = func() *strand { return x.strand(nil) }, x.session.revision >= revLegacy && !x.v.Local && last == ""
+	w := &wish{tools: true, prompts: true, resources: true, updated: x.session.told}
+	if last != "" {
+		w.was = x.session.swap(nil)
+	}
+	defer func() { x.session.swap(w.was) }()
+	ready := func() {
+		p.begin()
+		if last != "" {
+			x.catchUp(p, last)
+		}
+	}
+	x.watch(ctx, w, ready, func(method, uri string) error {
 		var params []byte
 		if uri != "" {
 			params = append(jsonedit.AppendQuote([]byte(`{"uri":`), uri), '}')
@@ -80,6 +94,10 @@ func (x *exchange) watch(ctx context.Context, w *wish, ready func(), tell func(m
 		return
 	}
 	ready()
+	if w.was != nil && w.tellAll(&last, tell) != nil {
+		return
+	}
+	w.was = &last
 	for {
 		select {
 		case <-ctx.Done():
@@ -96,13 +114,21 @@ func (x *exchange) watch(ctx context.Context, w *wish, ready func(), tell func(m
 		if !ok {
 			return
 		}
-		for _, method := range w.changes(&last, &now) {
-			if tell(method, "") != nil {
-				return
-			}
+		if w.tellAll(&now, tell) != nil {
+			return
 		}
-		last = now
+		w.was = &now
 	}
+}
+
+// tellAll tells what differs from what the client was shown.
+func (w *wish) tellAll(now *seen, tell func(method, uri string) error) error {
+	for _, method := range w.changes(w.was, now) {
+		if err := tell(method, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listen is the subscription of the stateless era.
@@ -124,7 +150,7 @@ func (x *exchange) listen() {
 	defer stop()
 	tag := append([]byte(`"_meta":{"`+metaSubscription+`":`), x.m.ID...)
 	tag = append(tag, '}')
-	defer func() { p.stop() }()
+	defer func() { p.close() }()
 	ready := func() {
 		ack := append(append([]byte{'{'}, tag...), `,"notifications":`...)
 		ack = append(append(ack, honoured...), '}')
