@@ -32,7 +32,9 @@ type API struct {
 	Background *Background
 	KeepAlive  time.Duration // the longest silence of a stream that follows a reply
 	MCP        MCP           // nil: MCP clients are not served
-	Hosts      []string      // the names under which the gateway is asked for, beside the Host header
+	// Logins are the pages that browsers come to when users log in to MCP servers, by their patterns.
+	Logins map[string]http.Handler
+	Hosts  []string // the names under which the gateway is asked for, beside the Host header
 }
 
 // route is one endpoint.
@@ -58,6 +60,12 @@ func (a *API) routes() []route {
 		{method: http.MethodGet, path: "/v1/models", door: errs, serve: a.models},
 		{method: http.MethodGet, path: "/v1/models/{id...}", door: errs, serve: a.model},
 		{method: http.MethodGet, path: "/v1/mcp/tools", door: errs, serve: a.tools},
+	}
+	for path, page := range a.Logins {
+		list = append(list, route{path: path, open: true, door: errs, serve: func(w http.ResponseWriter, r *http.Request, _ *caller) error {
+			page.ServeHTTP(w, r)
+			return nil
+		}})
 	}
 	if a.MCP != nil {
 		list = append(list, a.mcpRoutes()...)

@@ -35,6 +35,8 @@ type App struct {
 	access    obs.Access
 	servers   *mcp.Catalogue
 	front     *mcpall.Front
+	logins    *mcpall.Logins
+	listening atomic.Pointer[string] // the address that is served, once one is
 	kept      store.Store
 	later     *api.Background
 	transport *h1.Transport
@@ -62,11 +64,13 @@ func Open(cfg *config.Config, o Options) (*App, error) {
 	if a.access == nil {
 		a.access = obs.LogAccess{Log: o.Log}
 	}
-	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: o.Log, Version: o.Version}), mcp.Options{Log: o.Log})
-	if a.front, err = mcpFront(a.servers, cfg, o); err != nil {
+	ring, err := ringOf(cfg)
+	if err != nil {
 		a.Close()
 		return nil, err
 	}
+	a.keepLogins(ring, o)
+	a.front = mcpall.NewFront(a.servers, mcpall.FrontOptions{Seal: ring, Version: o.Version, KeepAlive: cfg.Timeouts.KeepAlive, Log: o.Log})
 	a.transport = h1.New(h1.Options{ConnectTimeout: cfg.Timeouts.Connect})
 	if err := a.Apply(cfg); err != nil {
 		a.Close()
@@ -99,7 +103,7 @@ func (a *App) Apply(cfg *config.Config) error {
 	doors := wireall.Doors(cfg.Timeouts.KeepAlive, a.log)
 	front := &api.API{
 		Doors: doors, Keys: keys, Planner: p, Log: a.log, Access: a.access, Body: cfg.Limits.BodyBytes, Show: show, Hosts: ownHosts(cfg.Listen, cfg.PublicURL),
-		Kept: a.kept, Background: a.later, KeepAlive: cfg.Timeouts.KeepAlive, MCP: a.front,
+		Kept: a.kept, Background: a.later, KeepAlive: cfg.Timeouts.KeepAlive, MCP: a.front, Logins: a.logins.Pages(),
 	}
 	front.Uploads = cfg.Limits.UploadBytes
 	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
@@ -130,7 +134,9 @@ func (a *App) Close() {
 	if err := a.kept.Close(); err != nil {
 		a.log.Warn("the store did not close well", "error", err)
 	}
-	a.servers.Close()
+	if a.servers != nil {
+		a.servers.Close()
+	}
 	if a.transport != nil {
 		a.transport.CloseIdleConnections()
 	}

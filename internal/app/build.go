@@ -8,10 +8,8 @@ import (
 
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/mcp"
-	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
 	"github.com/fairlead/fairlead/internal/policy"
 	providerall "github.com/fairlead/fairlead/internal/provider/all"
-	"github.com/fairlead/fairlead/internal/seal"
 	"github.com/fairlead/fairlead/internal/secret"
 )
 
@@ -56,7 +54,7 @@ func servers(cfg *config.Config) []mcp.Server {
 	for _, s := range cfg.Servers {
 		out = append(out, mcp.Server{
 			Name: s.Name, Command: s.Command, Env: reveal(s.Env), URL: s.URL, Transport: s.Transport, Protocol: s.Protocol, Headers: reveal(s.Headers),
-			ForwardHeaders: s.ForwardHeaders, Allow: s.Allow, Deny: s.Deny, Params: s.Params, Untrusted: s.Untrusted, Prefix: s.Prefix, Timeout: s.Timeout, ListTTL: s.ListTTL,
+			ForwardHeaders: s.ForwardHeaders, Auth: serverAuth(&s.Auth), Allow: s.Allow, Deny: s.Deny, Params: s.Params, Untrusted: s.Untrusted, Prefix: s.Prefix, Timeout: s.Timeout, ListTTL: s.ListTTL,
 		})
 		describe(&out[len(out)-1], &s)
 	}
@@ -76,19 +74,6 @@ func toolsets(cfg *config.Config) []mcp.Toolset {
 		out = append(out, mcp.Toolset{Name: t.Name, Tools: tools})
 	}
 	return out
-}
-
-// mcpFront is the door for MCP clients, with the secrets and the patience of the first config.
-func mcpFront(servers *mcp.Catalogue, cfg *config.Config, o Options) (*mcpall.Front, error) {
-	var secrets [][]byte
-	for _, s := range cfg.Secrets {
-		secrets = append(secrets, []byte(s.Reveal()))
-	}
-	ring, err := seal.New(secrets...)
-	if err != nil {
-		return nil, fmt.Errorf("secrets: %w", err)
-	}
-	return mcpall.NewFront(servers, mcpall.FrontOptions{Seal: ring, Version: o.Version, KeepAlive: cfg.Timeouts.KeepAlive, Log: o.Log}), nil
 }
 
 func reveal(m map[string]secret.String) map[string]string {

@@ -79,6 +79,8 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 		Handler: a, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
+	at := l.Addr().String()
+	a.listening.Store(&at)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	a.log.Info("listening", "addr", l.Addr().String())

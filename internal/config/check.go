@@ -10,7 +10,7 @@ import (
 func (d *decoder) check(c *Config) {
 	c.PublicURL = canonical(c.PublicURL)
 	d.checkModels(c.Models)
-	d.checkServers(c.Servers)
+	d.checkServers(c)
 	d.checkToolsets(c)
 	d.checkRules(c.Rules)
 	d.checkKeys(c)
@@ -114,12 +114,13 @@ func (d *decoder) checkProvider(m *Place, path string) {
 	}
 }
 
-func (d *decoder) checkServers(servers []Server) {
+func (d *decoder) checkServers(c *Config) {
 	first := map[string]string{}
-	for i := range servers {
-		s := &servers[i]
+	for i := range c.Servers {
+		s := &c.Servers[i]
 		path := join("mcp_servers", s.Name)
 		d.checkWay(s, path)
+		d.checkServerAuth(c, s, path)
 		if other, twice := first[FoldServer(s.Name)]; twice {
 			d.wrong(path, "the names %s and %s are the same in a header's name, where letter case and - or _ do not count", clip(other), clip(s.Name))
 		}

@@ -98,6 +98,7 @@ type Server struct {
 	Protocol       string                   // auto, or a revision such as "2025-11-25"
 	Headers        map[string]secret.String // sent to the server with every request
 	ForwardHeaders []string                 // taken from the client's request; lower case
+	Auth           ServerAuth               // instead of an Authorization in them
 	Allow          []string                 // the server's own tool names; nil: all
 	Deny           []string                 // taken out of what Allow lets through
 	Prefix         string                   // before offered names; "" for none

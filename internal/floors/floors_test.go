@@ -234,7 +234,8 @@ func TestRefuse(t *testing.T) {
 		{from: ".", to: "internal/demo"},
 		{from: ".", to: "internal/demo", inTest: true, ok: true},
 		{from: "internal/mcp/upstream/conformanceclient", to: "internal/mcp/upstream", ok: true},
-		{from: "internal/mcp/upstream/conformanceclient", to: "internal/mcp/all"},
+		{from: "internal/mcp/upstream/conformanceclient", to: "internal/mcp/all", ok: true},
+		{from: "internal/api", to: "internal/mcp/all"},
 		{from: "internal/llm", to: "internal/fault"},
 	} {
 		why := rooms.refuse(rooms[c.from], rooms[c.to], c.inTest)

@@ -225,6 +225,15 @@ func (c *Catalogue) pool(name string) *pool {
 	return nil
 }
 
+// Server returns the server of the config with this name.
+func (c *Catalogue) Server(name string) (Server, bool) {
+	p := c.pool(name)
+	if p == nil {
+		return Server{}, false
+	}
+	return p.server, true
+}
+
 // maxExternal bounds the servers that requests have named and that are remembered.
 const maxExternal = 64
 

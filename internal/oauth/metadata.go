@@ -81,7 +81,15 @@ func authority(u *url.URL) string {
 	return strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// canonical is the identifier of a server that has not said one.
+// Canonical is the identifier of the server at an address, where the server itself has not said one.
+func Canonical(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return canonical(u)
+}
+
 func canonical(u *url.URL) string {
 	c := url.URL{Scheme: strings.ToLower(u.Scheme), Host: strings.ToLower(u.Host), Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}
 	if c.Path == "/" {

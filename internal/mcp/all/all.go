@@ -1,4 +1,4 @@
-// Package all names the ways to open sessions with MCP servers, and the door for MCP clients.
+// Package all names the ways to open sessions with MCP servers, what shows servers who asks, and the door for MCP clients.
 package all
 
 import (
@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/mcp"
 	"github.com/fairlead/fairlead/internal/mcp/front"
+	"github.com/fairlead/fairlead/internal/mcp/login"
 	"github.com/fairlead/fairlead/internal/mcp/openapi"
 	"github.com/fairlead/fairlead/internal/mcp/upstream"
 )
@@ -37,3 +38,12 @@ type FrontOptions = front.Options
 
 // NewFront returns a door to servers.
 func NewFront(servers *mcp.Catalogue, o FrontOptions) *Front { return front.New(servers, o) }
+
+// Logins show servers who asks, by tokens.
+type Logins = login.Keeper
+
+// LoginOptions are what they need.
+type LoginOptions = login.Options
+
+// NewLogins returns what shows servers who asks.
+func NewLogins(o LoginOptions) *Logins { return login.New(o) }
