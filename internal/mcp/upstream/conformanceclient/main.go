@@ -1,6 +1,6 @@
 // Command conformanceclient is the program that the client scenarios of the official MCP conformance suite drive: it opens a
-// session with the server whose URL is its last argument, lists the tools and calls those that the scenario has.
-// The suite says by its environment which scenario and which revision it runs.
+// session with the server whose URL is its last argument, lists the tools and calls those that the scenario has. Where a user
+// must log in, it is the user and the browser. The suite says by its environment which scenario and which revision it runs.
 package main
 
 import (
@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/mcp"
-	"github.com/fairlead/fairlead/internal/mcp/upstream"
+	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
 )
 
 func main() {
@@ -30,27 +31,90 @@ func main() {
 	}
 }
 
+func scenario() string { return os.Getenv("MCP_CONFORMANCE_SCENARIO") }
+
+// given is what the suite tells of a scenario.
+func given(name string) string {
+	text, _ := jsonedit.Unquote(jsonedit.Get([]byte(os.Getenv("MCP_CONFORMANCE_CONTEXT")), name))
+	return text
+}
+
+// client is a session, and the user in front of it.
+type client struct {
+	log     *slog.Logger
+	session mcp.Session
+	user    *user // nil: nobody logs in
+}
+
 func run(ctx context.Context, url string) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	d := upstream.New(upstream.Options{Log: log})
-	defer d.Close()
-	s, err := d.Dial(ctx, mcp.Server{Name: "suite", URL: url, Protocol: protocol()}, nil, nil)
+	c := &client{log: log}
+	server := mcp.Server{Name: "suite", URL: url, Protocol: protocol()}
+	if scenario() == "elicitation-sep1034-client-defaults" {
+		server.Client = []byte(`{"elicitation":{}}`)
+	}
+	if strings.HasPrefix(scenario(), "auth/") {
+		var err error
+		if c.user, err = newUser(ctx, log, &server); err != nil {
+			return err
+		}
+		defer c.user.close()
+	}
+	dial := mcpall.Dialer(mcpall.Options{Log: log})
+	err := c.try(ctx, func() (err error) {
+		c.session, err = dial(ctx, server, nil, nil)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	defer func() { _ = s.Close() }()
-	tools, err := s.ListTools(ctx)
+	defer func() { _ = c.session.Close() }()
+	var tools []mcp.ToolDef
+	err = c.try(ctx, func() (err error) {
+		tools, err = c.session.ListTools(ctx)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
-	for _, c := range calls(tools) {
-		res, err := s.CallTool(ctx, c)
+	for _, tc := range calls(tools) {
+		err := c.try(ctx, func() error { return c.call(ctx, tc) })
 		if err != nil {
-			return fmt.Errorf("call %s: %w", c.Name, err)
+			return fmt.Errorf("call %s: %w", tc.Name, err)
 		}
-		log.Info("result", "tool", c.Name, "result", string(res))
 	}
 	return nil
+}
+
+// maxLogins bounds how often one thing is tried again after a login.
+const maxLogins = 3
+
+// try does something, once more after each login that it needs.
+func (c *client) try(ctx context.Context, do func() error) error {
+	for n := 0; ; n++ {
+		err := do()
+		login := mcp.Login(err)
+		if login == nil || n == maxLogins {
+			return err
+		}
+		if err := c.user.logIn(ctx, login.URL); err != nil {
+			return fmt.Errorf("log in: %w", err)
+		}
+	}
+}
+
+// call calls a tool as a client would whose requests are passed on, if the scenario has the server ask, and else as the loop does.
+func (c *client) call(ctx context.Context, tc mcp.ToolCall) error {
+	var res []byte
+	var err error
+	switch scenario() {
+	case "elicitation-sep1034-client-defaults", "sep-2322-client-request-state":
+		res, err = c.pass(ctx, tc)
+	default:
+		res, err = c.session.CallTool(ctx, tc)
+	}
+	c.log.Info("result", "tool", tc.Name, "result", string(res))
+	return err
 }
 
 // calls are the calls that the scenario names, or one of each tool.
@@ -60,10 +124,16 @@ func calls(tools []mcp.ToolDef) []mcp.ToolCall {
 		name, _ := jsonedit.Unquote(jsonedit.Get(c, "name"))
 		cs = append(cs, mcp.ToolCall{Name: name, Arguments: jsonedit.Get(c, "arguments")})
 	}
-	if cs != nil || os.Getenv("MCP_CONFORMANCE_SCENARIO") == "json-schema-ref-no-deref" { // listing is all that this one asks for
+	if cs != nil || scenario() == "json-schema-ref-no-deref" { // listing is all that this one asks for
 		return cs
 	}
 	for _, t := range tools {
+		if scenario() == "json-schema-2020-12-preservation" { // the schema of one tool is said back by the other
+			if t.Name == "json_schema_2020_12_tool" {
+				cs = append(cs, mcp.ToolCall{Name: "json_schema_echo", Arguments: slices.Concat([]byte(`{"schema":`), t.InputSchema, []byte("}"))})
+			}
+			continue
+		}
 		cs = append(cs, mcp.ToolCall{Name: t.Name, Arguments: arguments(t.InputSchema)})
 	}
 	return cs
