@@ -68,7 +68,7 @@ func (a *API) routes() []route {
 		}})
 	}
 	if a.MCP != nil {
-		list = append(list, a.mcpRoutes()...)
+		list = append(append(list, a.mcpRoutes()...), a.resourceRoutes()...)
 	}
 	for _, d := range a.Doors {
 		for _, r := range d.Routes() {
@@ -134,12 +134,25 @@ func (a *API) admit(rt route, r *http.Request, w http.ResponseWriter) error {
 	c := &caller{door: rt.door}
 	if !rt.open {
 		var err error
-		if c.id, c.cred, err = a.Keys.Identify(r.Header); err != nil {
+		path := rt.resource(r)
+		if c.id, c.cred, err = a.Keys.Identify(r.Context(), r.Header, path); err != nil {
+			if fault.KindOf(err) == fault.Unauthenticated {
+				w.Header().Set("WWW-Authenticate", a.Keys.Challenge(path, c.cred))
+			}
 			return err
 		}
-		obs.From(r.Context()).Key = c.id.Name
+		call := obs.From(r.Context())
+		call.Key, call.Subject = c.id.Name, c.id.Subject
 	}
 	return rt.serve(w, r, c)
+}
+
+// resource is what a request asks for as access tokens name it: the path of an MCP endpoint, or empty for all others.
+func (rt route) resource(r *http.Request) string {
+	if rt.mcp == nil {
+		return ""
+	}
+	return strings.TrimSuffix(r.URL.Path, "/")
 }
 
 func (rt route) writeError(w http.ResponseWriter, err error) {

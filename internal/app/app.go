@@ -81,7 +81,11 @@ func Open(cfg *config.Config, o Options) (*App, error) {
 
 // Apply makes cfg the config. When it cannot be used the old one stays. The time to connect is that of the first config.
 func (a *App) Apply(cfg *config.Config) error {
-	keys, err := auth.New(cfg.Keys)
+	var before *auth.Keyring
+	if old := a.now.Load(); old != nil {
+		before = old.keys
+	}
+	keys, err := auth.New(cfg, before)
 	if err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
@@ -113,15 +117,8 @@ func (a *App) Apply(cfg *config.Config) error {
 	return nil
 }
 
-// identity is what the holder of a key may use now, or nil if the key is gone. Who has no key, in this process or without
-// configured keys, keeps what was given.
-func (a *App) identity(id *auth.Identity) *auth.Identity {
-	if id.Name == "" {
-		return id
-	}
-	now, _ := a.now.Load().keys.ByName(id.Name)
-	return now
-}
+// identity is what the holder of an identity may use now, or nil if the key is gone.
+func (a *App) identity(id *auth.Identity) *auth.Identity { return a.now.Load().keys.Now(id) }
 
 // keptFor is what is kept for a principal.
 func (a *App) keptFor(principal string) (llm.Replies, llm.Approvals) {

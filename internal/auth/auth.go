@@ -2,6 +2,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"net/http"
@@ -20,19 +21,20 @@ const (
 	headerAPIKey        = "Api-Key"
 )
 
-// Keyring knows the keys of one configuration. It is not changed after New and may be used by many requests at once.
+// Keyring knows the keys of one configuration, and whose tokens are taken beside them. It is not changed after New and may be
+// used by many requests at once.
 type Keyring struct {
-	byHash map[[sha256.Size]byte]*Identity // nil: no keys are configured
+	byHash map[[sha256.Size]byte]*Identity
 	byName map[string]*Identity
+	tokens *tokens // nil: none are taken
+	open   bool
 }
 
-// New returns the keyring of a configuration. With no keys it lets everyone in as Anyone.
-func New(keys []config.Key) (*Keyring, error) {
-	if len(keys) == 0 {
-		return &Keyring{}, nil
-	}
-	r := &Keyring{byHash: make(map[[sha256.Size]byte]*Identity, len(keys)), byName: make(map[string]*Identity, len(keys))}
-	for _, k := range keys {
+// New returns the keyring of a configuration. With neither keys nor issuers of tokens it lets everyone in as Anyone. What the
+// one before, which may be nil, has fetched of issuers is used on.
+func New(cfg *config.Config, before *Keyring) (*Keyring, error) {
+	r := &Keyring{open: cfg.Open(), byHash: make(map[[sha256.Size]byte]*Identity, len(cfg.Keys)), byName: make(map[string]*Identity, len(cfg.Keys))}
+	for _, k := range cfg.Keys {
 		if k.Hash == ([sha256.Size]byte{}) {
 			return nil, fmt.Errorf("the key %s has no text", k.Name)
 		}
@@ -42,17 +44,22 @@ func New(keys []config.Key) (*Keyring, error) {
 		id := identity(k)
 		r.byHash[k.Hash], r.byName[k.Name] = id, id
 	}
+	if before == nil {
+		before = &Keyring{}
+	}
+	r.tokens = newTokens(cfg, before.tokens)
 	return r, nil
 }
 
-// Identify returns who sends a request with these headers, and how the key came. The error is a *fault.Error,
-// Unauthenticated, whose text shows nothing of the key; then the identity is nil.
+// Identify returns who sends a request with these headers, and how the key or token came. path is that of an MCP endpoint, "/mcp" or
+// "/mcp/NAME", and empty for others: tokens are issued for one of them. The error is a *fault.Error whose text shows nothing of
+// the key; then the identity is nil.
 //
 // Without configured keys whatever comes is let in as Anyone, since many clients always send a key. Credential.Forwards
 // holds such a dummy back from MCP servers as it does a real key.
-func (r *Keyring) Identify(h http.Header) (*Identity, Credential, error) {
+func (r *Keyring) Identify(ctx context.Context, h http.Header, path string) (*Identity, Credential, error) {
 	c, err := credential(h)
-	if r.byHash == nil {
+	if r.open {
 		return anyone, c, nil
 	}
 	if err != nil {
@@ -64,17 +71,33 @@ func (r *Keyring) Identify(h http.Header) (*Identity, Credential, error) {
 	if id := r.byHash[sum(c.Key.Reveal())]; id != nil {
 		return id, c, nil
 	}
+	if r.tokens != nil && c.Header == headerAuthorization {
+		id, err := r.tokens.identify(ctx, c.Key.Reveal(), path)
+		return id, c, err
+	}
 	return nil, c, denied("the key in the header " + strings.ToLower(c.Header) +
 		" is not one of this gateway's keys; it has keys of its own, which are not those of the model providers")
 }
 
-// Open reports whether no keys are configured, so that everyone is let in.
-func (r *Keyring) Open() bool { return r.byHash == nil }
+// Open reports whether everyone is let in.
+func (r *Keyring) Open() bool { return r.open }
 
 // ByName returns the identity of the key with this name.
 func (r *Keyring) ByName(name string) (*Identity, bool) {
 	id, ok := r.byName[name]
 	return id, ok
+}
+
+// Now returns what the holder of an identity, which may be another keyring's, may use by this one; nil if the key or the
+// issuer is gone. Who has no key keeps what was given.
+func (r *Keyring) Now(id *Identity) *Identity {
+	switch {
+	case id.token != nil && id.token.of == r.tokens, id.token == nil && id.Name == "":
+		return id
+	case id.token != nil:
+		return r.tokens.now(id.token)
+	}
+	return r.byName[id.Name]
 }
 
 func denied(message string) error {

@@ -11,7 +11,7 @@ import (
 
 func ring(t *testing.T, keys ...config.Key) *Keyring {
 	t.Helper()
-	r, err := New(keys)
+	r, err := New(&config.Config{Keys: keys}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestIdentify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := headers(tt.headers...)
-			id, c, err := r.Identify(h)
+			id, c, err := r.Identify(t.Context(), h, "")
 			if c.Header != tt.by {
 				t.Errorf("key in %q, want %q", c.Header, tt.by)
 			}
@@ -93,7 +93,7 @@ func TestNoKeysLetEveryoneIn(t *testing.T) {
 		nil, headers("Authorization: Bearer sk-anything"), headers("x-api-key: a", "api-key: b"),
 		headers("Authorization: Bearer a", "Authorization: Bearer b"),
 	} {
-		id, c, err := r.Identify(h)
+		id, c, err := r.Identify(t.Context(), h, "")
 		if err != nil || id != Anyone() || !id.AllowsModel("m") || !id.AllowsServer("s") || id.Attach != nil {
 			t.Errorf("%v: got %v, %v", h, id, err)
 		}
@@ -101,14 +101,14 @@ func TestNoKeysLetEveryoneIn(t *testing.T) {
 			t.Errorf("%v: Authorization is forwarded", h)
 		}
 	}
-	_, c, _ := r.Identify(headers("x-litellm-api-key: sk-anything", "Authorization: Bearer mine"))
+	_, c, _ := r.Identify(t.Context(), headers("x-litellm-api-key: sk-anything", "Authorization: Bearer mine"), "")
 	if !c.Forwards("Authorization", "Bearer mine") {
 		t.Error("the caller's own Authorization is held back")
 	}
 }
 
 func TestForwards(t *testing.T) {
-	_, c, err := ring(t, key("dev", "sk-dev")).Identify(headers("x-litellm-api-key: sk-dev"))
+	_, c, err := ring(t, key("dev", "sk-dev")).Identify(t.Context(), headers("x-litellm-api-key: sk-dev"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,10 +161,10 @@ func TestAccess(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	if _, err := New([]config.Key{key("a", "x"), key("b", "x")}); err == nil || strings.Contains(err.Error(), "x ") {
+	if _, err := New(&config.Config{Keys: []config.Key{key("a", "x"), key("b", "x")}}, nil); err == nil || strings.Contains(err.Error(), "x ") {
 		t.Errorf("two keys with one text: %v", err)
 	}
-	if _, err := New([]config.Key{{Name: "a"}}); err == nil {
+	if _, err := New(&config.Config{Keys: []config.Key{{Name: "a"}}}, nil); err == nil {
 		t.Error("a key without a text is taken")
 	}
 }
@@ -173,7 +173,7 @@ func TestIdentifyAllocatesOnce(t *testing.T) {
 	r := ring(t, key("dev", "sk-dev-0123456789-0123456789-0123456789-0123456789"))
 	h := headers("Authorization: Bearer sk-dev-0123456789-0123456789-0123456789-0123456789")
 	if n := testing.AllocsPerRun(100, func() {
-		if _, _, err := r.Identify(h); err != nil {
+		if _, _, err := r.Identify(t.Context(), h, ""); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 1 { // what keeps the key from being printed
@@ -186,7 +186,7 @@ func FuzzIdentify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, authorization, litellm, tag string) {
 		r := ring(t, key("dev", "sk-dev"))
 		h := http.Header{"Authorization": {authorization}, "X-Litellm-Api-Key": {litellm}}
-		id, c, err := r.Identify(h)
+		id, c, err := r.Identify(t.Context(), h, "")
 		if (id == nil) == (err == nil) {
 			t.Fatalf("%v, %v", id, err)
 		}

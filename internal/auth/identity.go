@@ -9,7 +9,8 @@ import (
 
 // Identity is who sends a request, and what may be used. A nil Identity may use nothing.
 type Identity struct {
-	Name    string   // the key's; empty for Anyone
+	Name    string   // the key's, or that of a token's issuer; empty for Anyone
+	Subject string   // whom a token's issuer means; empty for keys
 	Attach  []string // servers and toolsets of a request that names no MCP server itself, in the config's order
 	models  access
 	servers access
@@ -18,6 +19,9 @@ type Identity struct {
 	LongResults string          // what becomes of long results of tools, in the config's words; empty: what the config says of all
 	toolsets    map[string]bool // by name
 	pieces      map[string]access
+
+	principal string // empty: Name is
+	token     *token // nil: a key was shown
 }
 
 // access is a set of names and of their beginnings, or all names.
@@ -37,8 +41,14 @@ var anyone = &Identity{models: access{all: true}, servers: access{all: true}}
 func Anyone() *Identity { return anyone }
 
 // Principal is whose everything is that outlives a request or that a client holds: handles, kept replies, approvals, stored
-// logins. No two who may differ have the same. It is empty for Anyone.
-func (i *Identity) Principal() string { return i.Name }
+// logins. No two who may differ have the same: it is the name of a key, or stands for the issuer and the subject of a token,
+// whichever of their tokens it is. It is empty for Anyone.
+func (i *Identity) Principal() string {
+	if i.principal != "" {
+		return i.principal
+	}
+	return i.Name
+}
 
 // AllowsModel reports whether the model that clients call name may be used.
 func (i *Identity) AllowsModel(name string) bool { return i != nil && i.models.has(name) }

@@ -14,7 +14,8 @@ func (d *decoder) check(c *Config) {
 	d.checkToolsets(c)
 	d.checkRules(c.Rules)
 	d.checkKeys(c)
-	if len(c.Keys) == 0 && !d.has("keys") && !IsLoopback(c.Listen) {
+	d.checkOAuth(c)
+	if c.Open() && !d.has("keys") && !d.has("oauth") && !IsLoopback(c.Listen) {
 		d.wrong("listen", "serves other machines, so it needs keys: add keys, or listen on 127.0.0.1")
 	} else if len(c.Keys) == 0 && d.has("keys") && !d.bad["keys"] {
 		d.wrong("keys", "is empty; add a key, or leave keys out to serve this machine only without keys")

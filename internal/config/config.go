@@ -18,7 +18,8 @@ type Config struct {
 	Models           []Model
 	Servers          []Server // mcp_servers, in the order of the file
 	Toolsets         []Toolset
-	Keys             []Key  // empty: no key is asked for, and Listen is a loopback address
+	Keys             []Key  // empty, and no OAuth either: no key is asked for, and Listen is a loopback address
+	OAuth            OAuth  // whose access tokens are taken beside keys
 	StreamToolRounds string // standard | hidden | annotated | legacy
 	Limits           Limits
 	Timeouts         Timeouts
@@ -195,6 +196,9 @@ func Default() *Config {
 	}
 }
 
+// Open reports whether everyone is let in, with neither keys nor tokens.
+func (c *Config) Open() bool { return len(c.Keys) == 0 && len(c.OAuth.Issuers) == 0 }
+
 // WithListen returns a copy that listens on addr, host:port. The error says what to do when the address is none, or when
 // it would serve other machines without keys.
 func (c *Config) WithListen(addr string) (*Config, error) {
@@ -202,7 +206,7 @@ func (c *Config) WithListen(addr string) (*Config, error) {
 		return nil, fmt.Errorf("the listen address %s, not %q", w, addr)
 	}
 	out := *c
-	if out.Listen = addr; len(c.Keys) == 0 && !IsLoopback(addr) {
+	if out.Listen = addr; c.Open() && !IsLoopback(addr) {
 		return nil, fmt.Errorf("the listen address %s serves other machines, so it needs keys: add keys to the config, or listen on 127.0.0.1", addr)
 	}
 	return &out, nil

@@ -15,7 +15,8 @@ func configFields(c *Config) []field {
 		{name: "models", to: list[Model]{to: &c.Models, fields: modelFields}, doc: "The models that clients may ask for."},
 		{name: "mcp_servers", to: named[Server]{&c.Servers, newServer, serverName, serverFields}, doc: "The MCP servers, by name. Their order decides who keeps a tool name that two have."},
 		{name: "toolsets", to: toolsets{&c.Toolsets}, doc: `Named choices of tools: of each server the tools by its own names, or ["*"] for all of the server, its prompts and resources too. A toolset is asked for wherever a server is, by its name.`},
-		{name: "keys", to: list[Key]{to: &c.Keys, fields: keyFields}, doc: "The clients' keys. None at all: no key is asked for, and listen must be a loopback address."},
+		{name: "keys", to: list[Key]{to: &c.Keys, fields: keyFields}, doc: "The clients' keys. None at all, and no oauth: no key is asked for, and listen must be a loopback address."},
+		{name: "oauth", to: group{oauthFields(&c.OAuth)}, doc: "Access tokens that MCP clients may send instead of a key. Needs public_url."},
 		{
 			name: "stream_tool_rounds", to: choice{&c.StreamToolRounds, []string{StreamStandard, StreamHidden, StreamAnnotated, StreamLegacy}},
 			doc: "How rounds of tool calls show in a chat stream.",

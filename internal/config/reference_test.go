@@ -56,6 +56,12 @@ func section(b *bytes.Buffer, title, path string, fields []field) {
 			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Rule)))
 		case list[Key]:
 			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Key)))
+		case list[Issuer]:
+			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Issuer)))
+		case list[Grant]:
+			section(b, "Each of `"+here+"`", here+"[]", v.fields(new(Grant)))
+		case optional[Introspection]:
+			section(b, "`"+here+"`", here, v.fields(new(Introspection)))
 		case named[Server]:
 			s := v.zero("")
 			section(b, "Each of `"+here+"`", here+".NAME", v.fields(&s))
@@ -109,9 +115,9 @@ func describeValue(v value) (what, standard string) {
 		return "CEL expression", ""
 	case mapping[map[string][]string]:
 		return "mapping of mappings of lists", ""
-	case renames:
+	case renames, claims:
 		return "mapping of texts", ""
-	case group:
+	case group, optional[Introspection]:
 		return "mapping", ""
 	default:
 		return "list", ""

@@ -22,6 +22,9 @@ type Visit struct {
 	Selection Selection
 	Body      []byte // of a POST; it lives as long as the request
 	Local     bool   // it came over no HTTP of its own, so that its headers say nothing
+	// Challenge is the WWW-Authenticate that tells of the scopes which the principal lacks for a use; empty, if it may make it, or
+	// more scopes would not help. It is nil for principals that have no scopes.
+	Challenge func(u Use) string
 }
 
 // View is what one visit sees of the servers: their tools under the names that they are offered by. One server alone is

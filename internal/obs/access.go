@@ -31,6 +31,7 @@ func (c *Call) facts(path string, status int) iter.Seq[fact] {
 			{key: "status", n: int64(status)},
 			{key: "us", n: time.Since(c.Start).Microseconds()},
 			{key: "key", text: c.Key},
+			{key: "subject", text: c.Subject},
 			{key: "model", text: c.Model},
 			{key: "provider", text: c.Provider},
 			{key: "deployment", text: c.Deployment},

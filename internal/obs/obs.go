@@ -18,7 +18,8 @@ type Call struct {
 	TraceID     string // the client's x-litellm-trace-id
 
 	Start    time.Time
-	Key      string // the key's name
+	Key      string // the key's name, or that of a token's issuer
+	Subject  string // whom the token is about
 	Model    string // as asked
 	Provider string
 	Rounds   int

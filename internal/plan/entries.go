@@ -34,7 +34,7 @@ func (p *Planner) entries(c Caller, req *llm.Request) (entries []llm.MCPEntry, b
 
 // selection is what the catalogue must know of a caller.
 func (p *Planner) selection(c Caller) mcp.Selection {
-	return mcp.Selection{
+	sel := mcp.Selection{
 		Principal: c.Identity.Principal(),
 		Access: func(u mcp.Use) mcp.Verdict {
 			id := c.Identity
@@ -49,6 +49,10 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 		Header: c.Header, Key: c.Credential.Key.Reveal(), Forward: c.Credential.Forwards, Hosts: c.Hosts, External: p.External,
 		Toolsets: p.Toolsets,
 	}
+	if c.Identity.Scoped() {
+		sel.Token = c.Credential.Key
+	}
+	return sel
 }
 
 // allows reports whether the permissions of an identity cover a use.
@@ -69,7 +73,13 @@ func (p *Planner) allows(id *auth.Identity, u *mcp.Use) bool {
 
 // Visit is a request of an MCP client to a server, or to several with commas between them, or to all that it may use.
 func (p *Planner) Visit(c Caller, route, server string) *mcp.Visit {
-	return &mcp.Visit{Principal: c.Identity.Principal(), Route: route, Server: server, Selection: p.selection(c)}
+	v := &mcp.Visit{Principal: c.Identity.Principal(), Route: route, Server: server, Selection: p.selection(c)}
+	if c.Identity.Scoped() {
+		v.Challenge = func(u mcp.Use) string {
+			return c.Identity.Insufficient(route, func(id *auth.Identity) bool { return p.allows(id, &u) })
+		}
+	}
+	return v
 }
 
 // Tools lists the tools of all servers that the caller may use, as they are offered, and the servers that failed.

@@ -64,7 +64,7 @@ func loopback(host string) bool {
 // WriteError answers with an error that is no answer to a request: of the key, of the body, of the path.
 func (d *Door) WriteError(w http.ResponseWriter, err error) {
 	e := fault.From(err)
-	if e.Kind == fault.Unauthenticated {
+	if e.Kind == fault.Unauthenticated && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	data := jsonedit.AppendQuote([]byte(`{"code":`), e.Code)

@@ -23,11 +23,12 @@ const (
 // failure is an error with the HTTP status that goes with it.
 type failure struct {
 	*jsonrpc.Error
-	status int
+	status    int
+	challenge string // the WWW-Authenticate of the answer
 }
 
 func refusal(status, code int, message string) *failure {
-	return &failure{fail(code, message), status}
+	return &failure{Error: fail(code, message), status: status}
 }
 
 // checkModern holds a request of the stateless era to what it says of itself, in its headers and its body. The headers are

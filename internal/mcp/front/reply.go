@@ -173,6 +173,9 @@ func (x *exchange) finish(p *reply, a answer) {
 	defer func() { x.session.settle(p.strand) }()
 	maps.Copy(x.w.Header(), a.header)
 	if a.failure != nil {
+		if a.failure.challenge != "" {
+			x.w.Header().Set("WWW-Authenticate", a.failure.challenge)
+		}
 		p.end(cmp.Or(a.failure.status, http.StatusOK), jsonrpc.AppendError(nil, x.m.ID, a.failure.Error))
 		return
 	}

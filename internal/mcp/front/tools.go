@@ -21,6 +21,9 @@ func (x *exchange) view(ctx context.Context) (*view, *failure) {
 	v, err := x.d.servers.View(ctx, x.v)
 	if err != nil {
 		e := fault.From(err)
+		if c := x.d.servers.Challenged(x.v); c != "" && e.Kind == fault.Forbidden {
+			return nil, lacks(c)
+		}
 		return nil, refusal(e.HTTPStatus(), rpcCode(e), e.Message)
 	}
 	return &view{v}, nil
@@ -130,7 +133,7 @@ func (x *exchange) callTool(ctx context.Context, notify func(string, []byte)) an
 	}
 	tool, ok := v.Tool(name, args)
 	if !ok {
-		return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown tool: "+name)
+		return x.unseen(mcp.Use{Tool: name}, refusal(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown tool: "+name))
 	}
 	if x.modern && !x.v.Local && !agree(tool.Mirrors, x.r.Header, args) {
 		return failed(http.StatusBadRequest, codeHeaders, "an Mcp-Param header is missing, or differs from params.arguments")

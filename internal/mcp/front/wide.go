@@ -53,7 +53,7 @@ func (x *exchange) getPrompt(ctx context.Context, notify func(string, []byte)) a
 	}
 	t, ok := w.Prompt(name)
 	if !ok {
-		return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown prompt: "+name)
+		return x.unseen(mcp.Use{Prompt: name}, refusal(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown prompt: "+name))
 	}
 	return x.pass(ctx, &passing{view: v, target: t, o: &o, member: "name", about: name, notify: notify})
 }
@@ -69,7 +69,7 @@ func (x *exchange) readResource(ctx context.Context, notify func(string, []byte)
 	}
 	t, ok := w.Resource(uri)
 	if !ok {
-		return answer{failure: x.noResource(uri)}
+		return x.unseen(mcp.Use{Resource: uri}, x.noResource(uri))
 	}
 	return x.pass(ctx, &passing{view: v, target: t, o: &o, member: "uri", about: uri, notify: notify})
 }
@@ -109,7 +109,11 @@ func (x *exchange) complete(ctx context.Context, notify func(string, []byte)) an
 	about, _ := jsonedit.Unquote(ro.Value(key).Of(ref))
 	t, ok := find(about)
 	if !ok {
-		return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "params.ref names nothing that there is")
+		u := mcp.Use{Prompt: about}
+		if key == "uri" {
+			u = mcp.Use{Resource: about}
+		}
+		return x.unseen(u, refusal(http.StatusOK, jsonrpc.CodeInvalidParams, "params.ref names nothing that there is"))
 	}
 	if !w.Completes(t) {
 		return answer{result: x.complete0()}
