@@ -5,12 +5,14 @@
 //
 //	-- config --             YAML, whole top-level keys; they replace those of the base config
 //	-- server NAME --        a scripted MCP server: mcptest.Spec as JSON, with "transport" (stdio, http, sse, down) and "config"
+//	-- api NAME --           an HTTP API (see api), -- document NAME -- the OpenAPI document of one
 //	-- model --              the scripted model, one reply a line (see parseScript)
 //	-- show --               what is printed beside the usual (see showing)
 //	-- request --            as HTTP text; -- request 2 -- and so on for a conversation
 //
 // and what is expected, which UPDATE_GOLDEN=1 rewrites: -- response --, -- response 2 --, -- model saw --, -- NAME saw --.
-// Sections of the last two kinds are optional. {{model}}, {{gateway}}, {{dead}} and {{server NAME}} stand for addresses.
+// Sections of the last two kinds are optional. {{model}}, {{gateway}}, {{dead}}, {{server NAME}}, {{api NAME}}
+// and {{document NAME}} stand for addresses.
 package blackbox
 
 import (

@@ -45,6 +45,7 @@ func build(t *testing.T, given string, prepare func(*transcript)) *transcript {
 	prepare(tr)
 	tr.startModel()
 	tr.startServers()
+	tr.startAPIs()
 	tr.gateway = gateway.Start(t, tr.config())
 	t.Cleanup(tr.checkKeyStayed)
 	return tr

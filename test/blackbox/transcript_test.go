@@ -39,8 +39,11 @@ type transcript struct {
 	model   *providertest.Server
 	steps   int
 	servers []*server
+	apis    []*api
 	gateway *gateway.Gateway
 	dead    string
+
+	documents [][2]string // names and paths
 
 	// For tests in Go.
 	rule  providertest.Rule                                                                // in place of the script
@@ -59,6 +62,7 @@ func runTranscript(t *testing.T, file string) {
 	tr := &transcript{t: t, archive: a, show: readShowing(t, a), dead: deadAddr(t)}
 	tr.startModel()
 	tr.startServers()
+	tr.startAPIs()
 	tr.gateway = gateway.Start(t, tr.config())
 	var told []string
 	for i := range a.Files {
@@ -78,6 +82,9 @@ func runTranscript(t *testing.T, file string) {
 			eventually(t, func() bool { return strings.TrimSpace(tr.serverSaw(s)) == strings.TrimSpace(string(f.Data)) })
 		}
 		tr.expect(s.name+" saw", tr.serverSaw(s), false)
+	}
+	for _, a := range tr.apis {
+		tr.expect(a.name+" saw", strings.Join(a.asked(), "\n"), false)
 	}
 	tr.checkKeyStayed()
 	if n := len(tr.model.Requests()); n != tr.steps {
@@ -234,6 +241,12 @@ func (tr *transcript) fill(text string) string {
 	for _, s := range tr.servers {
 		pairs = append(pairs, "{{server "+s.name+"}}", s.url)
 	}
+	for _, a := range tr.apis {
+		pairs = append(pairs, "{{api "+a.name+"}}", a.url)
+	}
+	for _, d := range tr.documents {
+		pairs = append(pairs, "{{document "+d[0]+"}}", d[1])
+	}
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
@@ -264,6 +277,12 @@ func (tr *transcript) checkLeaks(raw string) {
 			secrets = append(secrets, strings.TrimSuffix(u, "/mcp"))
 		}
 	}
+	for _, a := range tr.apis {
+		secrets = append(secrets, strings.TrimPrefix(a.url, "http://"))
+	}
+	for _, d := range tr.documents {
+		secrets = append(secrets, d[1])
+	}
 	for _, s := range secrets {
 		if s != "" && strings.Contains(raw, s) {
 			tr.t.Errorf("the answer tells %q:\n%s", s, raw)
@@ -284,6 +303,11 @@ func (tr *transcript) checkKeyStayed() {
 			if seen := fmt.Sprint(r.Header, string(r.Params)); strings.Contains(seen, gatewayKey) {
 				tr.t.Errorf("the server %s saw the gateway's key: %s", s.name, seen)
 			}
+		}
+	}
+	for _, a := range tr.apis {
+		if seen := strings.Join(a.asked(), "\n"); strings.Contains(seen, gatewayKey) {
+			tr.t.Errorf("the API %s saw the gateway's key: %s", a.name, seen)
 		}
 	}
 	if strings.Contains(tr.gateway.Log(), gatewayKey) || strings.Contains(tr.gateway.Log(), upstreamKey) {
