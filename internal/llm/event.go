@@ -125,4 +125,5 @@ type ServerError struct {
 	Server string `json:"server"`
 	Error  string `json:"error"`
 	Label  string `json:"-"` // what the caller calls the server
+	Login  string `json:"-"` // where a user must log in first; empty when that is not why
 }

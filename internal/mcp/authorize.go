@@ -4,7 +4,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 
+	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/secret"
 )
 
@@ -42,7 +45,8 @@ type Authorizer interface {
 
 // LoginError says that a user must log in to a server before it can be asked.
 type LoginError struct {
-	URL string // where that is, for the one who asked; it is not for logs
+	Server string
+	URL    string // where that is, for the one who asked; it is not for logs
 }
 
 // Error names no URL.
@@ -51,6 +55,30 @@ func (e *LoginError) Error() string { return "a user must log in to it first" }
 // Text is what people are told.
 func (e *LoginError) Text() string {
 	return "you must log in to it first: open " + e.URL + " in a browser (the link is good for ten minutes), then try again"
+}
+
+// serverError says in one place why a server could not be listed.
+func serverError(server string, err error) llm.ServerError {
+	e := llm.ServerError{Server: server, Error: SafeMessage(err)}
+	if login := Login(err); login != nil {
+		e.Login = login.URL
+	}
+	return e
+}
+
+// Login returns where a user must log in before something with this name can be seen, and to which server; "" if that is not
+// what stands in the way.
+func (v *View) Login(name string) (server, url string) {
+	for _, e := range v.failed {
+		i := slices.IndexFunc(v.picks, func(k *pick) bool { return k.pool.server.Name == e.Server })
+		if e.Login == "" || i < 0 {
+			continue
+		}
+		if s := &v.picks[i].pool.server; v.bare || s.Prefix == "" || strings.HasPrefix(name, s.Prefix+"-") || strings.HasPrefix(name, mark(s, false)) {
+			return e.Server, e.Login
+		}
+	}
+	return "", ""
 }
 
 // Login returns the login that an error asks for, or nil.

@@ -70,7 +70,7 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 	}
 	for i, k := range p.picks {
 		if err := lists[i].err; err != nil {
-			view.failed = append(view.failed, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err)})
+			view.failed = append(view.failed, serverError(k.pool.server.Name, err))
 		}
 	}
 	view.shelf = c.shelve(&sel, p.picks, lists, view.bare)

@@ -39,7 +39,7 @@ func (v *View) Wide(ctx context.Context) *Wide {
 	wg.Wait()
 	for i, k := range v.picks {
 		if errs[i] != nil {
-			w.failed = append(w.failed, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(errs[i])})
+			w.failed = append(w.failed, serverError(k.pool.server.Name, errs[i]))
 		}
 	}
 	w.fill()

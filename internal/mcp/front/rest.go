@@ -102,6 +102,10 @@ func (d *Door) Call(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
 		return
 	}
 	t, ok := restTool(view, name, args)
+	if _, url := view.Login(name); !ok && url != "" {
+		restError(w, http.StatusBadGateway, "upstream_error", view.Failed()[0].Server+": "+view.Failed()[0].Error)
+		return
+	}
 	if !ok {
 		restError(w, http.StatusNotFound, "tool_not_found", "Tool "+quote(name)+" not found")
 		return

@@ -78,6 +78,9 @@ func (x *exchange) list(member string, items []byte, of lister) answer {
 		return failed(http.StatusOK, jsonrpc.CodeInvalidParams, "the cursor is not known: lists have one page")
 	}
 	if f := dead(of); f != nil {
+		if e := of.Failed()[0]; e.Login != "" && !x.modern {
+			return x.logIn(e.Server, e.Login, f.Message)
+		}
 		return answer{failure: f}
 	}
 	partial := len(of.Failed()) > 0
@@ -133,7 +136,7 @@ func (x *exchange) callTool(ctx context.Context, notify func(string, []byte)) an
 	}
 	tool, ok := v.Tool(name, args)
 	if !ok {
-		return x.unseen(mcp.Use{Tool: name}, refusal(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown tool: "+name))
+		return x.unknown(v, name, x.unseen(mcp.Use{Tool: name}, refusal(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown tool: "+name)))
 	}
 	if x.modern && !x.v.Local && !agree(tool.Mirrors, x.r.Header, args) {
 		return failed(http.StatusBadRequest, codeHeaders, "an Mcp-Param header is missing, or differs from params.arguments")

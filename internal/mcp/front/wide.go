@@ -53,7 +53,7 @@ func (x *exchange) getPrompt(ctx context.Context, notify func(string, []byte)) a
 	}
 	t, ok := w.Prompt(name)
 	if !ok {
-		return x.unseen(mcp.Use{Prompt: name}, refusal(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown prompt: "+name))
+		return x.unknown(v, name, x.unseen(mcp.Use{Prompt: name}, refusal(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown prompt: "+name)))
 	}
 	return x.pass(ctx, &passing{view: v, target: t, o: &o, member: "name", about: name, notify: notify})
 }
@@ -69,7 +69,7 @@ func (x *exchange) readResource(ctx context.Context, notify func(string, []byte)
 	}
 	t, ok := w.Resource(uri)
 	if !ok {
-		return x.unseen(mcp.Use{Resource: uri}, x.noResource(uri))
+		return x.unknown(v, uri, x.unseen(mcp.Use{Resource: uri}, x.noResource(uri)))
 	}
 	return x.pass(ctx, &passing{view: v, target: t, o: &o, member: "uri", about: uri, notify: notify})
 }

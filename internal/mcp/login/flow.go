@@ -39,7 +39,7 @@ func (k *Keeper) link(w *wallet, hint string, scopes []string) error {
 		return &mcp.Unavailable{Message: "a user must log in to it first, and browsers cannot reach this gateway: its config has no public_url"}
 	}
 	t := ticket{Principal: w.principal, Server: w.server.Name, Hint: hint, Scopes: scopes}
-	return &mcp.LoginError{URL: base + loginPath + string(k.sealed(ticketScope, t, loginTime))}
+	return &mcp.LoginError{Server: w.server.Name, URL: base + loginPath + string(k.sealed(ticketScope, t, loginTime))}
 }
 
 // pending is a login that has begun.
