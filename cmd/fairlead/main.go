@@ -54,6 +54,7 @@ func commands() []command {
 		{"check", "validate a config, and print every mistake in it", check},
 		{"tools", "list the tools of the config's MCP servers", tools},
 		{"mcp", "be an MCP server on standard input and output, in front of the config's servers", serveMCP},
+		{"pin", "compare what the config's MCP servers show with what was accepted of it, and write the lockfile", pin},
 		{"version", "print the version", showVersion},
 	}
 }

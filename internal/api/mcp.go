@@ -64,9 +64,38 @@ func (a *API) servers(w http.ResponseWriter, _ *http.Request, c *caller) error {
 		if s.Error != "" {
 			b = jsonedit.AppendQuote(append(b, `,"error":`...), s.Error)
 		}
+		b = appendRemarks(b, s.Remarks)
 		b = append(b, '}')
 	}
 	return writeJSON(w, append(b, `]}`...))
+}
+
+// appendRemarks appends what is withheld of what a server shows, and what of the rest reads like orders to a model, as members
+// with a comma before each. There is no member for nothing.
+func appendRemarks(b []byte, all []mcp.Remark) []byte {
+	for _, list := range []struct {
+		member   string
+		withheld bool
+	}{{`,"withheld":[`, true}, {`,"flagged":[`, false}} {
+		first := true
+		for _, r := range all {
+			if r.Withheld != list.withheld {
+				continue
+			}
+			if first {
+				b, first = append(b, list.member...), false
+			} else {
+				b = append(b, ',')
+			}
+			b = jsonedit.AppendQuote(append(b, `{"kind":`...), r.Kind)
+			b = jsonedit.AppendQuote(append(b, `,"name":`...), r.Name)
+			b = append(jsonedit.AppendQuote(append(b, `,"reason":`...), r.Text), '}')
+		}
+		if !first {
+			b = append(b, ']')
+		}
+	}
+	return b
 }
 
 // visit has a request answered as an MCP client's.

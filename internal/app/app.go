@@ -41,6 +41,7 @@ type App struct {
 	later     *api.Background
 	transport *h1.Transport
 	healths   route.Healths
+	pins      pins
 	now       atomic.Pointer[snapshot]
 }
 
@@ -97,6 +98,10 @@ func (a *App) Apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	pinned, err := openBook(cfg)
+	if err != nil {
+		return err
+	}
 	show, _ := api.ShowOf(cfg.StreamToolRounds)
 	p := &plan.Planner{
 		Now:     a.identity,
@@ -111,7 +116,11 @@ func (a *App) Apply(cfg *config.Config) error {
 	}
 	front.Uploads = cfg.Limits.UploadBytes
 	a.servers.Limit(cfg.Limits.CallTime, int(cfg.Limits.ResultBytes))
+	strange := a.pins.use(pinned)
 	a.servers.Apply(servers(cfg))
+	if strange {
+		a.servers.Revet()
+	}
 	a.servers.Warm()
 	a.now.Store(&snapshot{cfg: cfg, handler: front.Handler(), planner: p, keys: keys, rules: rules, doors: doors})
 	return nil

@@ -26,6 +26,8 @@ type Options struct {
 	Getenv  func(string) string
 	Log     *slog.Logger
 	Access  obs.Access // nil: requests are told of in Log
+
+	listTime time.Duration // how long a server may take to start and to list its tools; 0: the default
 }
 
 // drain is how long requests may take to end when the gateway stops.
@@ -114,6 +116,7 @@ func (a *App) follow(ctx context.Context, o Options) (stop func()) {
 		default:
 		}
 	}
+	stopPins := a.followPins(ctx)
 	watched, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -130,13 +133,18 @@ func (a *App) follow(ctx context.Context, o Options) (stop func()) {
 			case <-signals:
 			case <-changed:
 			}
-			a.reload(o)
+			path := a.pins.now.Load().path
+			if a.reload(o); a.pins.now.Load().path != path {
+				stopPins()
+				stopPins = a.followPins(ctx)
+			}
 		}
 	}()
 	return func() {
 		signal.Stop(signals)
 		<-watched
 		<-done
+		stopPins()
 	}
 }
 

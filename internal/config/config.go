@@ -26,6 +26,8 @@ type Config struct {
 	ExternalMCP      ExternalMCP
 	Rules            []Rule        // about uses of MCP servers, in the order in which they are asked
 	Taint            string        // what a tool may do that writes or sends out, after results of no trust were read: ask | deny | off
+	Pins             string        // the lockfile of what servers show; empty: nothing is held to what was accepted
+	WithholdFlagged  bool          // what reads like orders to a model is withheld where no lockfile decides; else it is logged
 	Mocks            bool          // mock_response and mock_tool_calls in requests are honoured
 	Prices           []Price       // of models, before those that are built in
 	Store            secret.String // a file, or postgres://…; empty: what outlives a request is kept in memory
@@ -109,6 +111,7 @@ type Server struct {
 	// Params are what the parameters of some tools may be, by the server's own name of the tool and the name of the parameter:
 	// a text, or a beginning with * behind it.
 	Params map[string]map[string][]string
+	Pinned []string // the kinds of what it shows that Config.Pins hold; nil: all
 }
 
 // Key is one client's key. Its text is not kept.

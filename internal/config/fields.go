@@ -29,6 +29,8 @@ func configFields(c *Config) []field {
 			name: "taint", to: choice{&c.Taint, []string{TaintAsk, TaintDeny, TaintOff}},
 			doc: "What becomes of a call that writes or sends out, after a result of a server whose trust is untrusted was read: a person is asked, it is denied, or nothing is done.",
 		},
+		{name: "pins", to: lockPath{&c.Pins}, doc: "The lockfile of what MCP servers show to models, which fairlead pin writes; a relative path starts in the folder of the config. What is new in it or has changed is withheld until fairlead pin --accept. Absent: everything is shown."},
+		{name: "flagged", to: either{&c.WithholdFlagged, [2]string{"warn", "withhold"}}, doc: "What is done with what servers show when it reads like orders to a model and no lockfile decides: warn says so in the log, withhold also leaves it out."},
 		{name: "mocks", to: truth{&c.Mocks}, doc: "Whether mock_response and mock_tool_calls in requests are honoured."},
 		{name: "prices", to: named[Price]{&c.Prices, newPrice, priceName, priceFields}, doc: "What models cost, by provider/model, or by model for every provider; a * at the end stands for the rest of a name. It counts before what is built in."},
 		{
@@ -121,6 +123,7 @@ func serverFields(s *Server) []field {
 		{name: "timeout", to: duration{&s.Timeout}, doc: "How long one call may take; by default limits.call_time."},
 		{name: "list_ttl", to: duration{&s.ListTTL}, doc: "How long the list of tools is taken as fresh."},
 		trust(&s.Untrusted, "Whether what the server says may come from strangers: then taint decides what is called after it."),
+		{name: "pinned", to: texts{to: &s.Pinned, each: onePinned, once: true}, doc: "Which kinds of what the server shows the lockfile of pins holds: tools, prompts, resources, templates, instructions; by default all, [] for none."},
 	}
 }
 
@@ -187,4 +190,5 @@ func oneForwarded(s *string) value { return folded{s, forwardedName} }
 func oneHost(s *string) value      { return folded{s, externalHost} }
 func oneTool(s *string) value      { return text{s, toolName} }
 func oneModel(s *string) value     { return text{s, modelName} }
+func onePinned(s *string) value    { return choice{s, PinnedKinds()} }
 func oneServer(s *string) value    { return text{s, notEmpty} }

@@ -89,6 +89,8 @@ func describeValue(v value) (what, standard string) {
 		return "path, or URL", ""
 	case hidden:
 		return "secret text", ""
+	case lockPath:
+		return "path", ""
 	case storage:
 		return "path, or secret URL", ""
 	case choice:

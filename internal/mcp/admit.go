@@ -78,7 +78,7 @@ func Only(servers []string) Access {
 // calls alike, of tools and of what servers have beside them. What it refuses to show looks to the principal like what does
 // not exist.
 func Admit(a Access, s *Server, u Use) Verdict {
-	if u.Tool != "" && (s.Allow != nil && !slices.Contains(s.Allow, u.Tool) || slices.Contains(s.Deny, u.Tool)) {
+	if u.Tool != "" && !s.offers(u.Tool) {
 		return Verdict{}
 	}
 	if list, ok := s.Params[u.Tool]; ok && u.Arguments != nil {
@@ -91,6 +91,11 @@ func Admit(a Access, s *Server, u Use) Verdict {
 	}
 	u.Server, u.External, u.Untrusted = s.Name, s.External, s.Untrusted
 	return a(u)
+}
+
+// offers reports whether the config lets a tool of the server through.
+func (s *Server) offers(tool string) bool {
+	return (s.Allow == nil || slices.Contains(s.Allow, tool)) && !slices.Contains(s.Deny, tool)
 }
 
 // shows reports whether a use is a thing to be seen in a list: whether anybody is asked before it is used does not matter.

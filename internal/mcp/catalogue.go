@@ -29,6 +29,7 @@ type Options struct {
 	// Authorize returns what shows a server with Server.Auth who asks, for a caller, and a key that tells the caller's sessions
 	// from those of others; "": all share one. nil: nobody is shown.
 	Authorize func(s *Server, c Caller) (a Authorizer, key string)
+	Vet       Vet // looks at what servers of the config show before anybody sees it; nil: nobody does
 }
 
 func (o Options) withDefaults() Options {
@@ -77,6 +78,7 @@ type Catalogue struct {
 
 	callTime    atomic.Int64 // Options.CallTime, or what Limit has set
 	resultBytes atomic.Int64 // Options.ResultBytes, likewise
+	vetted      atomic.Int64 // how often Revet was called
 
 	mu       sync.Mutex
 	closed   bool
@@ -281,6 +283,7 @@ type Status struct {
 	Listed   time.Time // when that was; zero: never
 	Sessions int       // open ones, with all credentials
 	Error    string    // why the last listing failed; empty when it did not
+	Remarks  []Remark  // what vetting has found in its lists, what is withheld of them among it
 }
 
 // Status tells of each server of the config, in order.

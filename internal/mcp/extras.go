@@ -16,6 +16,36 @@ type extras struct {
 	completes                     bool     // the server completes arguments
 	at                            time.Time
 	serial                        uint64
+	partial                       *PartialError // some list ends before the server's does; nil: all are whole
+	*vetting                                    // nil when nobody vets
+	all                           [3][][]byte   // what the server lists, for vetting again
+}
+
+// extrasKinds are the three lists.
+var extrasKinds = [...]struct {
+	list  Kind
+	shown string // the kind of one of its things
+	key   string // the member that it is known by
+}{{Prompts, ShownPrompt, "name"}, {Resources, ShownResource, "uri"}, {Templates, ShownTemplate, "uriTemplate"}}
+
+// vet has the lists looked at, and leaves in them what is not withheld. before is what was shown until now.
+func (e *extras) vet(p *pool, before *vetting) {
+	var items []Shown
+	for i, k := range extrasKinds {
+		for _, raw := range e.all[i] {
+			items = append(items, Shown{Kind: k.shown, Name: str(raw, k.key), Raw: raw})
+		}
+	}
+	e.vetting = p.vet(before, items, e.partial == nil)
+	kept := e.all
+	if e.vetting == nil {
+		e.all = [3][][]byte{}
+	} else {
+		for i, k := range extrasKinds {
+			kept[i] = slices.DeleteFunc(slices.Clone(kept[i]), func(raw []byte) bool { return e.hides(k.shown, str(raw, k.key)) })
+		}
+	}
+	e.prompts, e.resources, e.templates = kept[0], kept[1], kept[2]
 }
 
 func (e *extras) same(o *extras) bool {
@@ -77,6 +107,12 @@ func (s *slot) fetchExtras() *flight[*extras] {
 		if err != nil {
 			w.fail.note(err, &s.p.c.o)
 		} else {
+			var before *vetting
+			if w.more != nil {
+				before = w.more.vetting
+			}
+			e.vet(s.p, before)
+			s.p.tell(before, e.vetting)
 			if changed = w.more != nil && !w.more.same(e); !changed && w.more != nil {
 				e.serial = w.more.serial
 			}
@@ -102,19 +138,20 @@ func (s *slot) askExtras() (*extras, error) {
 		return nil, err
 	}
 	e := &extras{at: time.Now(), serial: serials.Add(1), completes: sess.Offers("completions")}
-	for _, l := range []struct {
-		kind Kind
-		to   *[][]byte
-	}{{Prompts, &e.prompts}, {Resources, &e.resources}, {Templates, &e.templates}} {
-		items, err := sess.List(ctx, l.kind)
+	for i, k := range extrasKinds {
+		items, err := sess.List(ctx, k.list)
+		partial, cut := errors.AsType[*PartialError](err)
 		if err != nil {
 			if _, lost := errors.AsType[*LostError](err); lost {
 				s.lost(sess, err)
 			}
-			s.p.c.o.Log.Log(s.ctx, level(err), "cannot list what an MCP server has beside tools", "what", l.kind.Noun, "server", s.p.server.Name, "error", s.p.cause(err))
-			return nil, err
+			s.p.c.o.Log.Log(s.ctx, level(err), "cannot list what an MCP server has beside tools", "what", k.list.Noun, "server", s.p.server.Name, "error", s.p.cause(err))
+			if !cut {
+				return nil, err
+			}
+			e.partial = partial
 		}
-		*l.to = items
+		e.all[i] = items
 	}
 	return e, nil
 }

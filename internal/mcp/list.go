@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,9 +16,42 @@ const refreshGap = time.Second
 
 // list is what a server lists to one caller. It does not change.
 type list struct {
-	tools  []listed
-	at     time.Time
-	serial uint64 // of this list, of all that there ever were in the process
+	tools    []listed
+	says     string // the server's instructions; "" when they are withheld
+	at       time.Time
+	serial   uint64        // of this list, of all that there ever were in the process
+	partial  *PartialError // the list ends before the server's does; nil: it is whole
+	*vetting               // nil when nobody vets
+	defs     []ToolDef     // all that the server lists, for vetting again
+	said     string        // and what it says of itself
+}
+
+// made makes a list of what a server lists. before is what it showed until now.
+func (s *slot) made(before *vetting, defs []ToolDef, said string, partial *PartialError) *list {
+	v := s.p.vet(before, s.p.shownTools(defs, said), partial == nil)
+	kept := defs
+	if v != nil {
+		kept = slices.DeleteFunc(slices.Clone(defs), func(d ToolDef) bool { return v.hides(ShownTool, d.Name) })
+	}
+	l := newList(&s.p.server, kept)
+	l.partial = partial
+	if l.vetting = v; v != nil {
+		l.defs, l.said = slices.Clip(defs), said
+	}
+	if !v.hides(ShownInstructions, "") {
+		l.says = said
+	}
+	return l
+}
+
+// put makes l the list of the slot. s.mu is held.
+func (s *slot) put(l *list) {
+	if s.list.same(l) {
+		l.serial = s.list.serial // what was made of the old one is good for the new one
+	} else {
+		defer s.p.c.news.tell()
+	}
+	s.list = l
 }
 
 // serials counts lists.
@@ -127,24 +161,24 @@ func (s *slot) fetch(f *flight[*list]) {
 	o := &s.p.c.o
 	ctx, cancel := context.WithTimeout(s.ctx, o.ListTime)
 	defer cancel()
-	defs, err := s.ask(ctx)
+	defs, said, err := s.ask(ctx)
+	partial, _ := errors.AsType[*PartialError](err)
+	if partial != nil {
+		err = nil
+		o.Log.Warn("the list of an MCP server's tools is not whole", "server", s.p.server.Name, "tools", len(defs), "error", partial.Message)
+	}
 	if err != nil && errors.Is(err, context.DeadlineExceeded) {
 		err = &Unavailable{Message: "its tools could not be listed within " + o.ListTime.String(), Err: err}
 	}
 	var l *list
 	if err == nil {
-		l = newList(&s.p.server, defs)
+		l = s.take(defs, said, partial)
 	}
 	s.mu.Lock()
 	first := s.listFail.err == nil
 	s.listing = nil
 	if err == nil {
-		if s.list.same(l) {
-			l.serial = s.list.serial // what was made of the old one is good for the new one
-		} else {
-			defer s.p.c.news.tell()
-		}
-		s.list, s.listFail = l, failure{}
+		s.listFail = failure{}
 	} else {
 		s.listFail.note(err, o)
 	}
@@ -163,17 +197,43 @@ func (s *slot) fetch(f *flight[*list]) {
 	}
 }
 
-// ask lists, once more on a new session if the first one is lost.
-func (s *slot) ask(ctx context.Context) ([]ToolDef, error) {
+// take makes what a server lists the list of the slot. It is looked at outside of the lock, and once more when what is
+// accepted has become another thing meanwhile.
+func (s *slot) take(defs []ToolDef, said string, partial *PartialError) *list {
+	for {
+		now := s.p.c.vetted.Load()
+		s.mu.Lock()
+		var before *vetting
+		if s.list != nil {
+			before = s.list.vetting
+		}
+		s.mu.Unlock()
+		l := s.made(before, defs, said, partial)
+		s.mu.Lock()
+		if now == s.p.c.vetted.Load() {
+			s.put(l)
+			s.mu.Unlock()
+			s.p.tell(before, l.vetting)
+			return l
+		}
+		s.mu.Unlock()
+	}
+}
+
+// ask lists, once more on a new session if the first one is lost. said are the server's instructions.
+func (s *slot) ask(ctx context.Context) (defs []ToolDef, said string, err error) {
 	for try := 0; ; try++ {
 		sess, err := s.open(ctx)
 		if err != nil {
-			return nil, err
+			return nil, "", err
+		}
+		if i, ok := sess.(instructor); ok {
+			said = i.Instructions()
 		}
 		defs, err := sess.ListTools(ctx)
 		_, gone := errors.AsType[*LostError](err)
 		if !gone || try > 0 {
-			return defs, err
+			return defs, said, err
 		}
 		s.lost(sess, err)
 	}

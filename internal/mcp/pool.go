@@ -231,6 +231,13 @@ func (p *pool) status() Status {
 		if key == "" {
 			if s.list != nil {
 				st.Tools, st.Listed = len(s.list.tools), s.list.at
+				st.Remarks = append(st.Remarks, s.list.found()...)
+				if s.list.partial != nil {
+					st.Error = s.list.partial.Message
+				}
+			}
+			if s.wide.more != nil {
+				st.Remarks = append(st.Remarks, s.wide.more.found()...)
 			}
 			if s.listFail.err != nil {
 				st.Error = SafeMessage(s.listFail.err)

@@ -34,7 +34,7 @@ type Server struct {
 
 // Session is one open connection to a server: a child process, or an HTTP session. It is used by many requests at once.
 type Session interface {
-	// ListTools walks all pages, within bounds.
+	// ListTools walks all pages, within bounds. A *PartialError comes with what was listed until then.
 	ListTools(ctx context.Context) ([]ToolDef, error)
 	// CallTool returns the result object as it came, `{"content":[…],…}`. When ctx ends, the server is told to cancel
 	// this one call. A JSON-RPC error of the server is a *RPCError, a session that is gone a *LostError.
@@ -151,6 +151,13 @@ func (e *LostError) Error() string { return e.Message }
 // Unwrap returns the cause, for the log.
 func (e *LostError) Unwrap() error { return e.Err }
 
+// PartialError says why a list is not whole: a bound was reached, or the server's pages do not end. What came before is good.
+// Message names no address and can be shown to a client and a model.
+type PartialError struct{ Message string }
+
+// Error is the message.
+func (e *PartialError) Error() string { return e.Message }
+
 // Unavailable is an error whose message can be shown to clients and models as it is: it names no address and no secret.
 type Unavailable struct {
 	Message string
@@ -176,6 +183,9 @@ func SafeMessage(err error) string {
 	}
 	if e := Login(err); e != nil {
 		return e.Text()
+	}
+	if e, ok := errors.AsType[*PartialError](err); ok {
+		return e.Message
 	}
 	if e, ok := errors.AsType[*RefusedError](err); ok {
 		return e.Error()

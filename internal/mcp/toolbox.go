@@ -66,7 +66,7 @@ func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
 	if sel.Attached {
 		return b, nil
 	}
-	if n := len(p.picks); n > 0 && len(b.errors) == n {
+	if len(p.picks) > 0 && answers(lists) == 0 {
 		return nil, &fault.Error{
 			Kind: fault.Dependency, Op: "mcp.Open", Code: "mcp_list_failed", Param: sel.Entries[0].Param,
 			Message: "no tools could be listed: " + found(p.picks, lists),
@@ -96,6 +96,16 @@ type listing struct {
 	err  error
 }
 
+// answers is how many servers have listed something.
+func answers(lists []listing) (n int) {
+	for _, l := range lists {
+		if l.list != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // lists asks all servers side by side.
 func (c *Catalogue) lists(ctx context.Context, picks []*pick) []listing {
 	out := make([]listing, len(picks))
@@ -117,6 +127,11 @@ func (c *Catalogue) lists(ctx context.Context, picks []*pick) []listing {
 		})
 	}
 	wg.Wait()
+	for i := range out {
+		if l := out[i].list; l != nil && l.partial != nil {
+			out[i].err = l.partial
+		}
+	}
 	return out
 }
 
@@ -149,6 +164,8 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, clients []llm.Tool) {
 	for i, k := range picks {
 		if err := lists[i].err; err != nil {
 			b.errors = append(b.errors, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err), Label: cmp.Or(k.wishes[0].Label, k.pool.server.Name)})
+		}
+		if lists[i].list == nil {
 			continue
 		}
 		for j := range lists[i].list.tools {
@@ -162,8 +179,8 @@ func found(picks []*pick, lists []listing) string {
 	var all []string
 	for i, k := range picks {
 		text := "it lists no tools"
-		if err := lists[i].err; err != nil {
-			text = SafeMessage(err)
+		if lists[i].list == nil {
+			text = SafeMessage(lists[i].err)
 		} else if n := len(lists[i].list.tools); n > 0 {
 			text = fmt.Sprintf("it lists %d tools, and allowed_tools or permissions leave none of them", n)
 		}

@@ -37,6 +37,8 @@ type View struct {
 	bare      bool // the servers' own names and URIs
 	shelf     *shelf
 	failed    []llm.ServerError
+	answers   int    // servers that have listed their tools, those too whose list is not whole
+	says      string // the instructions of a server that is seen alone
 }
 
 // shelf is what all visits with the same permissions see. It does not change.
@@ -73,6 +75,9 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 			view.failed = append(view.failed, serverError(k.pool.server.Name, err))
 		}
 	}
+	if view.answers = answers(lists); view.bare && view.answers == 1 {
+		view.says = lists[0].list.says
+	}
 	view.shelf = c.shelve(&sel, p.picks, lists, view.bare)
 	return view, nil
 }
@@ -98,6 +103,12 @@ func (v *View) Failed() []llm.ServerError { return v.failed }
 
 // Servers is how many servers there are in the view, those that failed too.
 func (v *View) Servers() int { return len(v.picks) }
+
+// Dead reports whether there are servers and none of them has listed anything.
+func (v *View) Dead() bool { return len(v.picks) > 0 && v.answers == 0 }
+
+// Instructions is what a server that is seen alone tells models about itself; "" for several.
+func (v *View) Instructions() string { return v.says }
 
 // Target is what a visit may ask of one server: a tool, a prompt, a resource.
 type Target struct {
@@ -341,5 +352,6 @@ func (l *list) same(o *list) bool {
 	if l == nil || o == nil {
 		return l == o
 	}
-	return slices.EqualFunc(l.tools, o.tools, func(a, b listed) bool { return bytes.Equal(a.Raw, b.Raw) })
+	return l.says == o.says && (l.partial == nil) == (o.partial == nil) &&
+		slices.EqualFunc(l.tools, o.tools, func(a, b listed) bool { return bytes.Equal(a.Raw, b.Raw) })
 }

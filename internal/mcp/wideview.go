@@ -38,6 +38,9 @@ func (v *View) Wide(ctx context.Context) *Wide {
 	}
 	wg.Wait()
 	for i, k := range v.picks {
+		if e := w.extras[i]; e != nil && e.partial != nil {
+			errs[i] = e.partial
+		}
 		if errs[i] != nil {
 			w.failed = append(w.failed, serverError(k.pool.server.Name, errs[i]))
 		}
@@ -58,8 +61,10 @@ func (w *Wide) Templates() []byte { return w.json[2] }
 // Failed are the servers that could not be listed.
 func (w *Wide) Failed() []llm.ServerError { return w.failed }
 
-// Servers is how many servers there are.
-func (w *Wide) Servers() int { return len(w.extras) }
+// Dead reports whether there are servers and none of them has listed anything.
+func (w *Wide) Dead() bool {
+	return len(w.extras) > 0 && !slices.ContainsFunc(w.extras, func(e *extras) bool { return e != nil })
+}
 
 func (w *Wide) fill() {
 	taken, own := names{}, ownersOf(w.v.picks)
@@ -137,8 +142,8 @@ func (w *Wide) Resource(uri string) (Target, bool) {
 			continue
 		}
 		own := uri[len(m):]
-		if own == "" {
-			continue // it names nothing
+		if own == "" || e.hides(ShownResource, own) || e.hides(ShownTemplate, own) {
+			continue // it names nothing, or what is withheld
 		}
 		u := Use{Principal: w.v.principal, Resource: own}
 		seen := Admit(w.v.access, s, u)

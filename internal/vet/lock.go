@@ -68,6 +68,16 @@ func (l *Lock) Compare(server string, it Item) []Change {
 	return all
 }
 
+// Alike reports whether an accepted item is, but for its name, what it is.
+func (l *Lock) Alike(server string, accepted, it Item) bool {
+	e, ok := l.servers[server][thing{accepted.Kind, accepted.Name}]
+	fields := Fields(it)
+	if !ok || accepted.Kind != it.Kind || len(fields) != len(e.fields) {
+		return false
+	}
+	return !slices.ContainsFunc(fields, func(f Field) bool { return e.fields[f.Name] != f.Sum })
+}
+
 // Missing are the kinds and names of a server's items that were accepted and are not among items.
 func (l *Lock) Missing(server string, items []Item) []Item {
 	var gone []Item

@@ -1,6 +1,7 @@
 package vet
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -16,41 +17,55 @@ type text struct {
 
 // normal makes a text readable: what a person would see of it, in one spelling.
 func normal(s string) text {
-	var t text
-	meet := func(rule string) {
-		if len(t.rules) == 0 || t.rules[len(t.rules)-1] != rule {
-			t.rules = append(t.rules, rule)
-		}
+	if !strings.ContainsFunc(s, func(r rune) bool { return r > '~' || r < ' ' && r != '\n' && r != '\r' && r != '\t' }) {
+		s = strings.ToLower(s)
+		return text{shown: s, words: words(s)}
 	}
+	var t text
 	var b strings.Builder
 	runes := []rune(s)
 	for i, r := range runes {
-		switch {
-		case r >= 0xE0000 && r <= 0xE0FFF: // tag characters and variation selectors: letters that nobody sees
-			meet(ruleTags)
-			if r > 0xE0020 && r < 0xE007F {
-				b.WriteRune(r - 0xE0000)
-			}
-		case bidi(r):
-			meet(ruleBidi)
-		case invisible(r):
-			if !joins(runes, i) {
-				meet(ruleInvisible)
-			}
-		case r != '\n' && r != '\r' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xA0):
-			meet(ruleControl)
-			b.WriteByte(' ')
-		default:
-			b.WriteRune(r)
+		rule, seen := see(runes, i)
+		if rule != "" && !slices.Contains(t.rules, rule) {
+			t.rules = append(t.rules, rule)
+		}
+		if seen {
+			b.WriteRune(plainTag(r))
 		}
 	}
 	composed := norm.NFKC.String(b.String())
 	if mixed(composed) {
-		meet(ruleMixed)
+		t.rules = append(t.rules, ruleMixed)
 	}
 	t.shown = strings.ToLower(strings.Map(latin, composed))
 	t.words = words(t.shown)
 	return t
+}
+
+// see says which rule a character meets, and whether it belongs to what the text says.
+func see(runes []rune, i int) (rule string, seen bool) {
+	switch r := runes[i]; {
+	case r >= 0xE0000 && r <= 0xE0FFF: // tag characters and variation selectors: letters that nobody sees
+		return ruleTags, r != plainTag(r)
+	case bidi(r):
+		return ruleBidi, false
+	case invisible(r):
+		if joins(runes, i) {
+			return "", false
+		}
+		return ruleInvisible, false
+	case r != '\n' && r != '\r' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xA0):
+		return ruleControl, false
+	}
+	return "", true
+}
+
+// plainTag is the ASCII character that a tag character stands for; any other stands for itself.
+func plainTag(r rune) rune {
+	if r >= 0xE0020 && r < 0xE007F {
+		return r - 0xE0000
+	}
+	return r
 }
 
 func bidi(r rune) bool { return r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 }
@@ -65,7 +80,9 @@ func joins(runes []rune, i int) bool {
 	if runes[i] == 0xFEFF {
 		return i == 0
 	}
-	beside := func(j int) bool { return j >= 0 && j < len(runes) && runes[j] > 0x2FF && !bidi(runes[j]) && !invisible(runes[j]) }
+	beside := func(j int) bool {
+		return j >= 0 && j < len(runes) && runes[j] > 0x2FF && !bidi(runes[j]) && !invisible(runes[j])
+	}
 	return runes[i] >= 0x200C && runes[i] <= 0x200F && beside(i-1) && (beside(i+1) || i+1 == len(runes))
 }
 

@@ -24,10 +24,11 @@ type Finding struct {
 // Scan holds all texts of an item to the rules, names of members too, up to max bytes of them. Each rule is told once.
 func Scan(it Item, max int) []Finding {
 	s := scanner{left: max, met: map[string]bool{}}
-	if it.Kind != Instructions {
-		s.text(it.key(), it.Name)
+	path := ""
+	if jsonedit.Kind(it.Raw) == '"' {
+		path = "text"
 	}
-	s.value("", it.Raw)
+	s.value(path, it.Raw)
 	return s.found
 }
 
@@ -55,6 +56,10 @@ func (s *scanner) add(rule, field, excerpt string) {
 func (s *scanner) value(path string, raw []byte) {
 	switch jsonedit.Kind(raw) {
 	case '"':
+		if len(raw) > 12*MaxText { // too long, however much of it is escapes
+			s.left = 0
+			raw = []byte(`"…"`)
+		}
 		if text, ok := jsonedit.Unquote(raw); ok {
 			s.text(path, text)
 		}
@@ -62,9 +67,7 @@ func (s *scanner) value(path string, raw []byte) {
 		for k, v := range jsonedit.Members(raw) {
 			key := unquoteKey(k)
 			in := strings.TrimPrefix(path+"/"+key, "/")
-			if !plainKey(key) {
-				s.text(in, key)
-			}
+			s.text(in, key)
 			s.value(in, v)
 			if s.met[ruleLong] {
 				return
@@ -78,11 +81,6 @@ func (s *scanner) value(path string, raw []byte) {
 			}
 		}
 	}
-}
-
-// plainKey reports whether the name of a member is one word of ASCII letters, digits and signs, in which no sentence is.
-func plainKey(key string) bool {
-	return len(key) <= 64 && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == '<' })
 }
 
 func (s *scanner) text(field, text string) {

@@ -81,7 +81,16 @@ func (x *exchange) discover(ctx context.Context, _ func(string, []byte)) answer 
 		return answer{failure: f}
 	}
 	out := []byte(`{"resultType":"complete","supportedVersions":["` + revModern + `"],"capabilities":` + capabilities + `,`)
+	out = view.appendInstructions(out)
 	return answer{result: append(x.appendCaching(out, len(view.Failed()) > 0), '}')}
+}
+
+// appendInstructions appends what a server that is seen alone tells models, as a member with a comma behind it.
+func (v *view) appendInstructions(dst []byte) []byte {
+	if v.Instructions() == "" {
+		return dst
+	}
+	return append(jsonedit.AppendQuote(append(dst, `"instructions":`...), v.Instructions()), ',')
 }
 
 // appendCaching appends the members that say how long a result may be kept, and by whom. What the gateway shows depends on

@@ -17,7 +17,7 @@ func (d *Door) Tools(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
 	if !ok {
 		return
 	}
-	if n := len(view.Failed()); v.Server != "" && n > 0 && n == view.Servers() {
+	if v.Server != "" && view.Dead() {
 		restError(w, http.StatusBadGateway, "upstream_error", view.Failed()[0].Server+": "+view.Failed()[0].Error)
 		return
 	}

@@ -258,7 +258,8 @@ func (x *exchange) context() (ctx context.Context, done func()) {
 
 // initialize makes a session.
 func (x *exchange) initialize(ctx context.Context, _ func(string, []byte)) answer {
-	if _, f := x.view(ctx); f != nil {
+	v, f := x.view(ctx)
+	if f != nil {
 		return answer{failure: f}
 	}
 	rev, ok := jsonedit.Unquote(jsonedit.Get(x.m.Params, "protocolVersion"))
@@ -271,7 +272,8 @@ func (x *exchange) initialize(ctx context.Context, _ func(string, []byte)) answe
 	content := append([]byte(`{"v":"`+rev+`","c":`), declared(jsonedit.Get(x.m.Params, "capabilities"))...)
 	id := x.d.o.Seal.Seal(scope("session", x.v), append(content, '}'), x.d.o.Session)
 	out := append([]byte(`{"protocolVersion":"`), rev...)
-	out = append(out, `","capabilities":`+capabilities+`,"serverInfo":`...)
+	out = v.appendInstructions(append(out, `","capabilities":`+capabilities+`,`...))
+	out = append(out, `"serverInfo":`...)
 	return answer{result: append(append(out, x.d.info...), '}'), header: http.Header{"Mcp-Session-Id": {id}}}
 }
 

@@ -35,12 +35,12 @@ type view struct{ *mcp.View }
 // lister is a view of servers some of which may have failed.
 type lister interface {
 	Failed() []llm.ServerError
-	Servers() int
+	Dead() bool
 }
 
 // dead says why there is nothing in a list, when no server could be listed.
 func dead(of lister) *failure {
-	if n := len(of.Failed()); n == 0 || n < of.Servers() {
+	if !of.Dead() {
 		return nil
 	}
 	var all []string

@@ -82,7 +82,17 @@ func (s *session) otherEra(err error) error {
 // capabilities reads what a server says of itself in its first result.
 func (s *session) capabilities(res []byte) {
 	s.caps = bytes.Clone(jsonedit.Get(res, "capabilities"))
+	if s.says, _ = jsonedit.Unquote(jsonedit.Get(res, "instructions")); len(s.says) > maxInstructions {
+		s.log.Warn("the instructions of an MCP server are left out: they are too long", "bytes", len(s.says))
+		s.says = ""
+	}
 }
+
+// maxInstructions bounds what a server tells models about itself, in bytes.
+const maxInstructions = 64 << 10
+
+// Instructions is what the server tells models about itself.
+func (s *session) Instructions() string { return s.says }
 
 // initialize opens the session of a server of the older era. want is the revision to ask for.
 func (s *session) initialize(ctx context.Context, want string) error {

@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -17,7 +18,7 @@ import (
 func (s *session) ListTools(ctx context.Context) ([]mcp.ToolDef, error) {
 	l := listing{s: s, params: make(map[string][]mcp.Mirror)}
 	err := s.pages(ctx, mcp.Tools, l.add)
-	if err == nil {
+	if _, cut := errors.AsType[*mcp.PartialError](err); cut || err == nil {
 		s.mu.Lock()
 		s.params = l.params
 		s.mu.Unlock()
@@ -67,7 +68,7 @@ func (s *session) pages(ctx context.Context, k mcp.Kind, add func(raw []byte)) e
 			return err
 		}
 		if total += len(raw); total > s.o.MaxList {
-			return &mcp.Unavailable{Message: "the list of " + k.Noun + " is larger than the limit of " + size(s.o.MaxList)}
+			return &mcp.PartialError{Message: "the list of " + k.Noun + " is larger than the limit of " + size(s.o.MaxList)}
 		}
 		items := jsonedit.Get(raw, k.Member)
 		if items != nil && jsonedit.Kind(items) != '[' {
@@ -81,11 +82,11 @@ func (s *session) pages(ctx context.Context, k mcp.Kind, add func(raw []byte)) e
 			return nil
 		}
 		if seen[string(cursor)] {
-			return &mcp.Unavailable{Message: "the server sent the same page of its list of " + k.Noun + " again"}
+			return &mcp.PartialError{Message: "the server sent the same page of its list of " + k.Noun + " again"}
 		}
 		seen[string(cursor)] = true
 	}
-	return &mcp.Unavailable{Message: fmt.Sprintf("the list of %s has more than %d pages", k.Noun, s.o.MaxPages)}
+	return &mcp.PartialError{Message: fmt.Sprintf("the list of %s has more than %d pages", k.Noun, s.o.MaxPages)}
 }
 
 // listing is one walk over the tools of a server.

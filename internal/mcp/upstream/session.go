@@ -24,6 +24,7 @@ type session struct {
 	log *slog.Logger
 
 	rev    string // the negotiated revision
+	says   string // its instructions for models
 	caps   []byte // what the server says that it has, a raw object; nil: it did not say
 	client []byte // what is declared to it, a raw object; nil: nothing
 	http   bool   // streamable HTTP: the stateless era puts names and parameters into headers
