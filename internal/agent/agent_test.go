@@ -26,6 +26,8 @@ type box struct {
 	tools []llm.Tool
 	run   map[string]func(ctx context.Context, args string) (llm.Result, error)
 	calls atomic.Int64
+
+	review func(llm.Call) llm.Review
 }
 
 func newBox() *box { return &box{run: map[string]func(context.Context, string) (llm.Result, error){}} }
@@ -41,6 +43,23 @@ func (b *box) text(name, result string) *box {
 }
 
 func (b *box) Tools() []llm.Tool { return b.tools }
+
+func (b *box) Review(c llm.Call) llm.Review {
+	if b.review == nil {
+		return llm.Review{}
+	}
+	return b.review(c)
+}
+
+func (b *box) Doubts(shown []llm.Call) []string {
+	var out []string
+	for _, c := range shown {
+		if c.Label == "web" || c.Name == "web-search" {
+			out = append(out, "web")
+		}
+	}
+	return out
+}
 
 func (b *box) Call(ctx context.Context, c llm.Call) (llm.Result, error) {
 	b.calls.Add(1)
@@ -67,6 +86,9 @@ func transcript(reply iter.Seq2[llm.Event, error]) string {
 			fmt.Fprintf(&b, "error %v final=%v\n", err, fault.From(err).Final)
 		case ev.Kind == llm.Note && ev.Note.Started != nil:
 			fmt.Fprintf(&b, "started %s %s\n", ev.Note.Started.ID, ev.Note.Started.Arguments)
+		case ev.Kind == llm.Note && ev.Note.Held != nil:
+			h := ev.Note.Held
+			fmt.Fprintf(&b, "held %s %s %s %s\n", h.ID, h.Server, h.Tool, h.Reason)
 		case ev.Kind == llm.Note:
 			fmt.Fprintf(&b, "tools %d\n", len(ev.Note.Tools))
 		case ev.Kind == llm.Start:

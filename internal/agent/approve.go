@@ -15,7 +15,7 @@ import (
 // over.
 func (r *run) question(ctx context.Context, t *turn, yield func(llm.Event, error) bool) bool {
 	for _, c := range t.calls(asks) {
-		p := llm.Pending{ID: newQuestion(), Call: c, Wire: t.wire}
+		p := llm.Pending{ID: newQuestion(), Call: c, Wire: t.wire, Reason: r.reasons[c.ID]}
 		if tool := r.tool(c.Name); tool != nil {
 			p.Label, p.Server, p.Tool = tool.Label, tool.Server, tool.Tool
 		}
@@ -65,6 +65,7 @@ func (r *run) answer(ctx context.Context, yield func(llm.Event, error) bool) boo
 	}
 	r.added = append(r.added, turn)
 	r.addResults(r.inOrder(turn.Calls, ran))
+	r.read(ran)
 	return true
 }
 

@@ -111,6 +111,7 @@ func (r *run) one(ctx context.Context, c llm.Call) (res llm.Result) {
 	if ctx.Err() != nil {
 		return notRun(&c, "not run: the time for this request is over")
 	}
+	c.Tainted = r.tainted
 	res, err := r.loop.Tools.Call(ctx, c)
 	if err != nil {
 		return notRun(&c, fault.From(err).Message)

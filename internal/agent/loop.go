@@ -38,7 +38,7 @@ func (l *Loop) Generate(ctx context.Context, req *llm.Request) iter.Seq2[llm.Eve
 		}
 		for {
 			turn, ok := r.ask(ctx, yield)
-			if !ok {
+			if !ok || !r.last && !r.review(turn, yield) {
 				return
 			}
 			ours := turn.calls(runs)

@@ -25,6 +25,9 @@ type run struct {
 	serves  bool              // there is a tool whose calls are not the client's
 	ids     map[string]bool   // call ids so far
 	asked   map[string]string // calls that the client has let run, and the questions that they were
+	asking  owner             // who answers calls about which the client decides
+	tainted []string          // servers of no trust whose results the model has read
+	reasons map[string]string // why calls are asked about, by their ids
 
 	added    []llm.Message
 	round    int // of the model, from 1
@@ -46,14 +49,13 @@ func (l *Loop) begin(req *llm.Request) *run {
 	if l.Limits.Wall > 0 {
 		r.deadline = time.Now().Add(l.Limits.Wall)
 	}
-	asking := clients
 	if req.Params.Asks && req.Approvals != nil {
-		asking = asks
+		r.asking = asks
 	}
 	for i := range r.offered {
 		o := runs
 		if r.offered[i].Ask {
-			o = asking
+			o = r.asking
 		}
 		r.names[r.offered[i].Name] = o
 		r.serves = r.serves || o != clients
@@ -64,6 +66,7 @@ func (l *Loop) begin(req *llm.Request) *run {
 	own := *req
 	own.AddedTools = r.offered
 	r.req = &own
+	r.readBefore()
 	return r
 }
 
@@ -108,6 +111,7 @@ func (r *run) spent(round int, now time.Time) bool {
 func (r *run) add(t *turn, results []llm.Result) {
 	r.added = append(r.added, t.message())
 	r.addResults(results)
+	r.read(results)
 }
 
 func (r *run) addResults(results []llm.Result) {

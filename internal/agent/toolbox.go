@@ -10,6 +10,11 @@ import (
 type Toolbox interface {
 	// Tools are the tools as offered, in a fixed order.
 	Tools() []llm.Tool
+	// Review says whether a call that is complete may run, before it does. Call looks again.
+	Review(call llm.Call) llm.Review
+	// Doubts are the servers of no trust among those whose results a conversation shows, by calls that name a tool as it is
+	// offered, or by Label and Tool.
+	Doubts(shown []llm.Call) []string
 	// Call runs one call. A tool's own failure is a Result; an error means that no call was made.
 	Call(ctx context.Context, call llm.Call) (llm.Result, error)
 }

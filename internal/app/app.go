@@ -106,7 +106,7 @@ func (a *App) Apply(cfg *config.Config) error {
 	p := &plan.Planner{
 		Now:     a.identity,
 		Rules:   func() *policy.Policy { return a.now.Load().rules },
-		Targets: targets, Servers: a.servers, Toolsets: toolsets(cfg), External: cfg.ExternalMCP.Allow, Keeper: a.kept, Kept: a.keptFor, Mocks: cfg.Mocks, Log: a.log,
+		Targets: targets, Servers: a.servers, Toolsets: toolsets(cfg), External: cfg.ExternalMCP.Allow, Doubtful: cfg.ExternalMCP.Untrusted, Keeper: a.kept, Kept: a.keptFor, Mocks: cfg.Mocks, Log: a.log,
 		Limits: agent.Limits{Rounds: cfg.Limits.Rounds, Calls: cfg.Limits.Calls, Concurrent: cfg.Limits.ConcurrentCalls, Wall: cfg.Limits.WallTime},
 	}
 	doors := wireall.Doors(cfg.Timeouts.KeepAlive, a.log)

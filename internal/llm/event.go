@@ -118,7 +118,11 @@ type Notice struct {
 	Label   string        // with Started: what the caller calls the server
 	Round   int           // with Started
 	Asked   string        // with Started: the id of the question that the client has answered; empty for none
+	Held    *Held         // a call of ours that is handed to the client, which decides
 }
+
+// Held is a call that a rule of the gateway's leaves to the client.
+type Held struct{ ID, Name, Server, Tool, Reason string }
 
 // ServerError says why a server has no tools.
 type ServerError struct {

@@ -37,6 +37,7 @@ type Pending struct {
 	Tool   string `json:"tool"` // the server's own name for it
 	Call   Call   `json:"call"` // complete, as the model made it
 	Wire   string `json:"wire,omitempty"`
+	Reason string `json:"reason,omitempty"` // why it is asked, where a rule of the gateway's says so
 }
 
 // Answer is the client's word on a call that was asked about.

@@ -204,19 +204,30 @@ type Call struct {
 	Label     string `json:"label,omitempty"` // with Tool and without Name: an earlier reply showed the call so; see Request.NameOf
 	Tool      string `json:"tool,omitempty"`
 	Approved  bool   `json:"-"` // the client has let it run
+	// Tainted are the servers of no trust whose results the model had read when it made the call.
+	Tainted []string `json:"-"`
+}
+
+// Review is what is said of a call before it runs, when its arguments are known.
+type Review struct {
+	Held    bool   // a person must let it run
+	Refused bool   // it will not run, whoever lets it
+	Reason  string // why, where a rule says so
 }
 
 // Result is what came of a call. A tool's own failure is a Result too.
 type Result struct {
-	CallID   string `json:"call_id"`
-	Name     string `json:"name"`             // as offered
-	Server   string `json:"server,omitempty"` // empty when no server was asked
-	Tool     string `json:"tool,omitempty"`   // the server's own name for the tool
-	Text     string `json:"text"`             // what the model reads
-	Parts    []Part `json:"parts,omitempty"`  // the same with media kept, for wires that take media in results
-	IsError  bool   `json:"is_error,omitempty"`
-	Round    int    `json:"round,omitempty"` // from 1
-	Duration int64  `json:"duration_ms,omitempty"`
+	CallID  string `json:"call_id"`
+	Name    string `json:"name"`             // as offered
+	Server  string `json:"server,omitempty"` // empty when no server was asked
+	Tool    string `json:"tool,omitempty"`   // the server's own name for the tool
+	Text    string `json:"text"`             // what the model reads
+	Parts   []Part `json:"parts,omitempty"`  // the same with media kept, for wires that take media in results
+	IsError bool   `json:"is_error,omitempty"`
+	// Untrusted says that Server is one of no trust, and that the text may be that of strangers.
+	Untrusted bool  `json:"untrusted,omitempty"`
+	Round     int   `json:"round,omitempty"` // from 1
+	Duration  int64 `json:"duration_ms,omitempty"`
 }
 
 // Tool is a function that is offered to the model.

@@ -13,6 +13,7 @@ type Params struct {
 	MaxCalls   int      // max_tool_calls; -1 when not said
 	PastCalls  []Call   // the calls that the conversation's assistant messages made
 	SentBack   []string // ids of PastCalls beside which the client has sent our calls back itself: the turns of these are not hidden
+	Shown      []Call   // the calls of ours whose results the conversation shows, each by Label and Tool
 	Shows      bool     // the client sees our calls with their results and sends them back: no hidden halves are kept
 	Asks       bool     // the dialect has a word for the question whether a call may run
 	Pauses     bool     // the dialect has a word for a reply that a limit stopped and that the client may have continued

@@ -35,7 +35,7 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 		return failed(r, "the arguments are not a JSON object; the tool was not called")
 	}
 	p := b.current(r)
-	u := Use{Principal: b.principal, Tool: r.tool, Hints: r.hints, Arguments: args}
+	u := Use{Principal: b.principal, Tool: r.tool, Hints: r.hints, Arguments: args, Tainted: call.Tainted}
 	v, seen := decide(b.access, &p.server, u)
 	switch {
 	case !seen:
@@ -49,11 +49,13 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 	}
 	limit := int(b.c.resultBytes.Load())
 	raw, err := b.run(ctx, r, args)
+	var res llm.Result
 	if err != nil {
-		return failed(r, cut(explain(r, err), limit))
+		res = failed(r, cut(explain(r, err), limit))
+	} else {
+		res = convert(raw, limit)
 	}
-	res := convert(raw, limit)
-	res.Server, res.Tool = r.pool.server.Name, r.tool
+	res.Server, res.Tool, res.Untrusted = r.pool.server.Name, r.tool, p.server.Untrusted
 	return res
 }
 

@@ -242,6 +242,9 @@ const maxExternal = 64
 // externalPool returns the pool of a server that a request names, making one if need be.
 func (c *Catalogue) externalPool(s Server) (*pool, error) {
 	key := s.Name + "\x00" + s.URL
+	if s.Untrusted {
+		key += "\x00"
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

@@ -14,6 +14,8 @@ import (
 type Selection struct {
 	Entries   []llm.MCPEntry // in the caller's order
 	Attached  bool           // the entries come from the caller's key: that they come to nothing is no error
+	Doubtful  bool           // servers that a server_url of its own names are of no trust
+	Judged    bool           // Access looks at arguments, or at what was read before
 	Access    Access
 	Principal string                        // whose request it is
 	Token     secret.String                 // what the client came with, where an authorization server has issued it
@@ -113,6 +115,7 @@ func (p *picker) entry(e *llm.MCPEntry) error {
 // externalEntry adds an entry that names a server by its own address.
 func (p *picker) externalEntry(e *llm.MCPEntry, sc scope) error {
 	s, err := externalServer(e, sc.external, p.sel.External)
+	s.Untrusted = p.sel.Doubtful
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type Toolbox struct {
 	c         *Catalogue
 	access    Access
 	principal string
+	judged    bool // calls are judged by more than who may use a tool
+	doubtful  bool // servers that the request names by address are of no trust
 	tools     []llm.Tool
 	routes    []route
 	table     map[string]int // offered name to route
@@ -50,7 +52,7 @@ func (b *Toolbox) Errors() []llm.ServerError { return b.errors }
 // all while the caller has none of its own; 403 for servers that do not exist or may not be used; 424 when no server could
 // be listed.
 func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
-	b := &Toolbox{c: c, access: sel.Access, principal: sel.Principal}
+	b := &Toolbox{c: c, access: sel.Access, principal: sel.Principal, judged: sel.Judged, doubtful: sel.Doubtful}
 	if len(sel.Entries) == 0 {
 		return b, nil
 	}
@@ -162,6 +164,7 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, clients []llm.Tool) {
 	own := ownersOf(picks)
 	b.tools, b.routes, b.table = make([]llm.Tool, 0, n), make([]route, 0, n), make(map[string]int, n)
 	for i, k := range picks {
+		b.judged = b.judged || k.pool.server.Params != nil
 		if err := lists[i].err; err != nil {
 			b.errors = append(b.errors, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err), Label: cmp.Or(k.wishes[0].Label, k.pool.server.Name)})
 		}

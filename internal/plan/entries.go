@@ -36,6 +36,8 @@ func (p *Planner) entries(c Caller, req *llm.Request) (entries []llm.MCPEntry, b
 func (p *Planner) selection(c Caller) mcp.Selection {
 	sel := mcp.Selection{
 		Principal: c.Identity.Principal(),
+		Doubtful:  p.Doubtful,
+		Judged:    p.Rules != nil && p.Rules() != nil,
 		Access: func(u mcp.Use) mcp.Verdict {
 			id := c.Identity
 			if p.Now != nil {

@@ -41,6 +41,7 @@ type Planner struct {
 	Servers  *mcp.Catalogue
 	Toolsets []mcp.Toolset
 	External []string // hosts that a request's own server_url may name
+	Doubtful bool     // what those say is not trusted
 	Limits   agent.Limits
 	Keeper   agent.Keeper
 	// Kept returns what is kept for a principal; nil: nothing is.

@@ -39,12 +39,16 @@ type record struct {
 	errors  []llm.ServerError
 	calls   []llm.Call
 	results []llm.Result
+	held    []llm.Held
 	foreign []string // ids of calls that carry members of another wire
 }
 
 func (r *record) note(n *llm.Notice) {
 	r.tools = append(r.tools, n.Tools...)
 	r.errors = append(r.errors, n.Errors...)
+	if n.Held != nil {
+		r.held = append(r.held, *n.Held)
+	}
 	if n.Started != nil {
 		c := *n.Started
 		if slices.Contains(r.foreign, c.ID) {
@@ -104,6 +108,13 @@ func (r *record) appendDone(dst []byte) []byte {
 		}
 		dst = append(dst, ']')
 	}
+	if len(r.held) > 0 {
+		dst = append(comma(dst, len(dst)-at), `"mcp_approvals":[`...)
+		for i := range r.held {
+			dst = appendHeld(comma(dst, i), &r.held[i])
+		}
+		dst = append(dst, ']')
+	}
 	return dst
 }
 
@@ -132,6 +143,15 @@ func appendCall(dst []byte, c *llm.Call) []byte {
 		dst = append(append(dst, ','), c.Extra...)
 	}
 	return append(dst, '}')
+}
+
+// appendHeld appends why a call is the client's to decide about.
+func appendHeld(dst []byte, h *llm.Held) []byte {
+	dst = jsonedit.AppendQuote(append(dst, `{"tool_call_id":`...), h.ID)
+	dst = jsonedit.AppendQuote(append(dst, `,"name":`...), h.Name)
+	dst = jsonedit.AppendQuote(append(dst, `,"display_name":`...), h.Tool)
+	dst = jsonedit.AppendQuote(append(dst, `,"server":`...), h.Server)
+	return append(jsonedit.AppendQuote(append(dst, `,"reason":`...), h.Reason), '}')
 }
 
 func appendResult(dst []byte, r *llm.Result) []byte {

@@ -45,6 +45,7 @@ type callKey struct {
 }
 
 type clientCall struct {
+	id         string
 	index      int
 	kind, args string // the names of the member that holds the call, and of its arguments there
 	input      *input // collects the call, which is told when it is complete
@@ -241,6 +242,9 @@ func (s *stream) call(ev *llm.Event) {
 	key := callKey{ev.Ours, ev.Index}
 	c, known := s.calls[key]
 	if !known {
+		if s.shows(ev.Call.ID) {
+			return
+		}
 		c = s.open(&ev.Call)
 		s.calls[key] = c
 	}
@@ -254,9 +258,19 @@ func (s *stream) call(ev *llm.Event) {
 	}
 }
 
+// shows reports whether a call that is now the client's was shown as one of ours.
+func (s *stream) shows(id string) bool {
+	for _, c := range s.calls {
+		if id != "" && c.id == id && s.req.Show == llm.ShowLegacy {
+			return true
+		}
+	}
+	return false
+}
+
 // open gives a call its place, and the form in which the client knows it.
 func (s *stream) open(call *llm.Call) clientCall {
-	c := clientCall{index: len(s.calls), kind: "function", args: "arguments"}
+	c := clientCall{id: strings.Clone(call.ID), index: len(s.calls), kind: "function", args: "arguments"}
 	switch {
 	case isCustom(call):
 		c.kind, c.args, call.Extra = "custom", "input", nil
@@ -332,7 +346,7 @@ func (s *stream) doneFields(b []byte) []byte {
 		return b
 	}
 	b = appendFields(b, s.rec.appendDone)
-	s.rec.calls, s.rec.results = nil, nil
+	s.rec.calls, s.rec.results, s.rec.held = nil, nil, nil
 	return b
 }
 

@@ -32,7 +32,7 @@ func (Door) Decode(_ context.Context, req *llm.Request) error {
 	p.Shows = showsBlocks(req)
 	p.Pauses = p.Shows
 	p.JSON = jsonedit.Kind(formatOf(env, body)) == '{'
-	p.PastCalls, p.SentBack = pastCalls(messages)
+	readPast(messages, p)
 	var err error
 	p.ForcedTool, p.OneByOne, err = readForce(env.value(body, "tool_choice"))
 	return err
@@ -79,30 +79,30 @@ func readForce(choice []byte) (forced, oneByOne bool, err error) {
 	return kind == "any" || kind == "tool", oneByOne, err
 }
 
-// pastCalls returns the client's calls in the conversation, and the ids of those beside which stand blocks of hosted calls:
-// such a client has seen the gateway's calls and sends them back, with their results.
-func pastCalls(messages []byte) (calls []llm.Call, sentBack []string) {
+// readPast reads the client's calls in the conversation, the ids of those beside which stand blocks of hosted calls, and these:
+// a client with such blocks has seen the gateway's calls and sends them back, with their results.
+func readPast(messages []byte, p *llm.Params) {
+	p.PastCalls, p.SentBack, p.Shown = nil, nil, nil
 	for m := range jsonedit.Elements(messages) {
 		if role, _ := jsonedit.Unquote(jsonedit.Get(m, "role")); role != "assistant" {
 			continue
 		}
-		before, hosted := len(calls), false
+		before, hosted := len(p.PastCalls), len(p.Shown)
 		for b := range jsonedit.Elements(jsonedit.Get(m, "content")) {
 			switch kind, _ := jsonedit.Unquote(jsonedit.Get(b, "type")); kind {
-			case "mcp_tool_use":
-				hosted = true
+			case callBlock:
+				p.Shown = append(p.Shown, llm.Call{Label: word(jsonedit.Get(b, "server_name")), Tool: word(jsonedit.Get(b, "name"))})
 			case "tool_use":
 				if call, ok := readCall(b); ok && call.ID != "" {
-					calls = append(calls, call)
+					p.PastCalls = append(p.PastCalls, call)
 				}
 			}
 		}
-		if !hosted {
+		if hosted == len(p.Shown) {
 			continue
 		}
-		for _, c := range calls[before:] {
-			sentBack = append(sentBack, c.ID)
+		for _, c := range p.PastCalls[before:] {
+			p.SentBack = append(p.SentBack, c.ID)
 		}
 	}
-	return calls, sentBack
 }

@@ -104,6 +104,9 @@ func (m *message) note(n *llm.Notice) {
 		return
 	}
 	m.looped = true
+	if n.Held != nil {
+		m.waiting = append(m.waiting, *n.Held)
+	}
 	m.tools = append(m.tools, n.Tools...)
 	m.errors = append(m.errors, n.Errors...)
 }

@@ -58,6 +58,7 @@ type message struct {
 	later    []piece // what came while a call was not complete
 	tools    []llm.Tool
 	errors   []llm.ServerError
+	waiting  []llm.Held // calls that a rule leaves to the client
 	usage    tally
 }
 
@@ -141,6 +142,19 @@ func appendServerErrors(b []byte, errs []llm.ServerError) []byte {
 		b = append(jsonedit.AppendQuote(append(b, `,"error":`...), e.Error), '}')
 	}
 	return append(b, `]}`...)
+}
+
+// appendHeld tells why calls are the client's to decide about. It stands beside the message and not in its blocks, so that it does
+// not come back in a conversation.
+func appendHeld(b []byte, held []llm.Held) []byte {
+	b = append(b, '[')
+	for i, h := range held {
+		b = jsonedit.AppendQuote(append(comma(b, i), `{"tool_use_id":`...), h.ID)
+		b = jsonedit.AppendQuote(append(b, `,"name":`...), h.Tool)
+		b = jsonedit.AppendQuote(append(b, `,"server":`...), h.Server)
+		b = append(jsonedit.AppendQuote(append(b, `,"reason":`...), h.Reason), '}')
+	}
+	return append(b, ']')
 }
 
 // say writes a piece of the answer or of the reasoning.
@@ -280,6 +294,9 @@ func (m *message) finish(ev *llm.Event) {
 				e.beside = appendMember(e.beside, key, v)
 			}
 		}
+	}
+	if len(m.waiting) > 0 && m.req.Show != llm.ShowHidden {
+		e.beside = appendMember(e.beside, []byte("x_fairlead_approvals"), appendHeld(nil, m.waiting))
 	}
 	closing := braced(e.closing)
 	if jsonedit.Get(closing, "stop_reason") == nil {

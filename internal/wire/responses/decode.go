@@ -108,10 +108,14 @@ func showsItems(req *llm.Request) bool { return len(req.MCP) > 0 && req.Show != 
 // pastCalls reads the calls of the client's. Whether a client sends the items of the gateway's calls back is known when it
 // does: some do not know the items, and the AI SDK leaves them out with store: false. So nothing is said in llm.Params.Shows.
 func (t *talk) pastCalls(p *llm.Params) {
-	p.PastCalls, p.SentBack = nil, nil
+	p.PastCalls, p.SentBack, p.Shown = nil, nil, nil
 	begun, back := 0, false // since somebody else than the model had a message
 	for i := range t.said {
-		switch s := &t.said[i]; {
+		s := &t.said[i]
+		if s.kind == kindMCPCall {
+			p.Shown = append(p.Shown, llm.Call{Label: s.text("server_label"), Tool: s.text("name")})
+		}
+		switch {
 		case s.kind == kindMessage && !s.byModel():
 			begun, back = len(p.PastCalls), false
 		case s.kind == kindMCPCall && !t.providers(s.id) && !back:

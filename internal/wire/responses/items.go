@@ -23,6 +23,7 @@ type output struct {
 	label   string // mcp_*: server_label
 	name    string // mcp_*: the tool as the client is shown it
 	asked   string // mcp_call: the question that the client has answered
+	reason  string // mcp_approval_request: why it is asked, where a rule of the gateway's says so; a member of our own
 	args    []byte // of a call, so far
 }
 
@@ -124,6 +125,9 @@ func (o *output) appendAsk(dst []byte) []byte {
 	dst = jsonedit.AppendQuote(append(dst, `,"type":"mcp_approval_request","arguments":`...), string(o.args))
 	dst = jsonedit.AppendQuote(append(dst, `,"name":`...), o.name)
 	dst = jsonedit.AppendQuote(append(dst, `,"server_label":`...), o.label)
+	if o.reason != "" {
+		dst = jsonedit.AppendQuote(append(dst, `,"reason":`...), o.reason)
+	}
 	return append(dst, '}')
 }
 

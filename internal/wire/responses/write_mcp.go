@@ -64,6 +64,7 @@ func (w *writer) ask(p *llm.Pending) {
 	w.closeTurn(statusCompleted)
 	o := &output{kind: kindMCPAsk, id: strings.Clone(p.ID), label: cmp.Or(p.Label, p.Server), args: []byte(p.Call.Arguments)}
 	o.name = strings.Clone(cmp.Or(w.names[p.Call.Name], p.Tool, p.Call.Name))
+	o.reason = strings.Clone(p.Reason)
 	raw := o.appendAsk(nil)
 	w.add(o, func(b []byte) []byte { return append(b, raw...) })
 	w.done(o, raw)
