@@ -143,6 +143,19 @@ type house struct {
 	cat  *mcp.Catalogue
 	door *front.Door
 	may  map[string][]string
+	// judge is asked about what a principal's servers let through; nil: nothing is.
+	judge mcp.Access
+}
+
+// access is what a principal may do.
+func (h *house) access(servers []string) mcp.Access {
+	only := mcp.Only(servers)
+	return func(u mcp.Use) mcp.Verdict {
+		if v := only(u); v.Decision != mcp.Allow || h.judge == nil {
+			return v
+		}
+		return h.judge(u)
+	}
 }
 
 type fakes map[string]*fake
@@ -189,7 +202,7 @@ func newHouseWith(t *testing.T, o front.Options, fs fakes, servers ...mcp.Server
 			}
 			serve(w, r, &mcp.Visit{
 				Principal: who, Route: r.URL.Path, Server: r.PathValue("server"), Body: body,
-				Selection: mcp.Selection{Access: mcp.Only(list), Header: r.Header},
+				Selection: mcp.Selection{Access: h.access(list), Header: r.Header},
 			})
 		})
 	}

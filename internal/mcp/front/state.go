@@ -16,9 +16,10 @@ import (
 // A requestState that a client holds is sealed, and good for the one request that it was given out for: the same method with
 // the same params, of the same principal at the same address. It says what is to be done when the request comes again.
 const (
-	stateServer = 's' // give the server its own state back, which follows
-	stateParked = 'p' // go on with the call that waits under the name that follows
-	stateAgain  = 'a' // make the request once more: the client has visited an address that the server wanted it to
+	stateServer  = 's' // give the server its own state back, which follows
+	stateParked  = 'p' // go on with the call that waits under the name that follows
+	stateConsent = 'c' // a person was asked whether the request may be made at all
+	stateAgain   = 'a' // make the request once more: the client has visited an address that the server wanted it to
 )
 
 // stateLife is how long a client may take to find out what a server asks for.

@@ -165,17 +165,22 @@ func (x *exchange) pass(ctx context.Context, p *passing) answer {
 	if p.target.Name != p.about && p.member != "" {
 		p.edits = p.o.Set(p.edits, params, p.member, jsonedit.AppendQuote(nil, p.target.Name))
 	}
-	sealed := p.o.Value("requestState").Of(params)
-	if jsonedit.IsNull(sealed) {
-		return x.call(ctx, p)
+	var st state
+	if sealed := p.o.Value("requestState").Of(params); !jsonedit.IsNull(sealed) {
+		var ok bool
+		if st, ok = x.openState(sealed); !ok {
+			return unknownState()
+		}
 	}
-	st, ok := x.openState(sealed)
-	switch {
-	case !ok:
-		return unknownState()
-	case st.kind == stateParked:
+	if a, ended := x.consent(ctx, p, &st); ended {
+		return a
+	}
+	switch st.kind {
+	case 0:
+		return x.call(ctx, p)
+	case stateParked:
 		return x.resume(ctx, p, st.content)
-	case st.kind == stateAgain:
+	case stateAgain, stateConsent:
 		return x.again(ctx, p)
 	}
 	p.edits = p.o.Set(p.edits, params, "requestState", st.content)
