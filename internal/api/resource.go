@@ -13,7 +13,7 @@ const wellKnown = "/.well-known/oauth-protected-resource"
 // resourceRoutes tell of the gateway and its MCP endpoints what a client must know to get a token for them.
 func (a *API) resourceRoutes() []route {
 	var list []route
-	for _, path := range []string{"", "/mcp", "/mcp/{server}"} {
+	for _, path := range []string{"", "/mcp", "/mcp/{server}", "/sse", "/sse/{server}"} {
 		list = append(list, route{method: http.MethodGet, path: wellKnown + path, open: true, door: a.Doors[0], serve: a.resource})
 	}
 	return list

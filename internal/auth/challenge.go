@@ -76,11 +76,12 @@ func (t *tokens) api() bool {
 
 // serversOf are the servers and toolsets that the path of an MCP endpoint names; nil: all.
 func serversOf(path string) []string {
-	list, ok := strings.CutPrefix(path, "/mcp/")
-	if !ok {
-		return nil
+	for _, begin := range []string{"/mcp/", "/sse/"} {
+		if list, ok := strings.CutPrefix(path, begin); ok {
+			return strings.Split(list, ",")
+		}
 	}
-	return strings.Split(list, ",")
+	return nil
 }
 
 // reaches reports whether a grant allows something of the server or the toolset that a path names.
