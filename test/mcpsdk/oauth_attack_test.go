@@ -98,7 +98,7 @@ oauth:
 			}
 		}
 		for path, body := range map[string]string{
-			"/mcp-rest/tools/call":  `{"server_id":"plain","name":"sum","arguments":{"a":2,"b":3}}`,
+			"/mcp-rest/tools/call": `{"server_id":"plain","name":"sum","arguments":{"a":2,"b":3}}`,
 			"/v1/chat/completions": `{"model":"fast","messages":[{"role":"user","content":"add"}],"tools":[{"type":"mcp","server_url":"fairlead/mcp","require_approval":"never"}]}`,
 		} {
 			if status, answer := send(t, public+path, body, headers...); status != 200 || strings.Contains(answer, "rror\":{") {
