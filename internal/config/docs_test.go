@@ -1,0 +1,27 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAuthExamples: the configs on the page about keys and tokens are good ones.
+func TestAuthExamples(t *testing.T) {
+	page, err := os.ReadFile(filepath.FromSlash("../../docs/auth.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(page), "```yaml\n")
+	if len(parts) != 3 {
+		t.Fatalf("%d examples", len(parts)-1)
+	}
+	for _, part := range parts[1:] {
+		text, _, _ := strings.Cut(part, "```")
+		o := testOptions(map[string]string{"OPS_KEY": "sk-ops", "PARTNERS_SECRET": "hunter2"}, nil)
+		if _, err := Parse("auth.md", []byte(text), o); err != nil {
+			t.Error(err)
+		}
+	}
+}
