@@ -18,7 +18,7 @@ func logger(to io.Writer, level slog.Level) (l *slog.Logger, access obs.Access, 
 	if isTerminal(to) {
 		return slog.New(slog.NewTextHandler(to, o)), nil, func() {}
 	}
-	w := obs.NewAsync(to, logBytes)
+	w := obs.NewAsync(escaped{to}, logBytes)
 	return slog.New(slog.NewJSONHandler(w, o)), obs.JSONAccess{To: w}, func() { _ = w.Close() }
 }
 

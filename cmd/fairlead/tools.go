@@ -108,6 +108,6 @@ func writeJSON(out io.Writer, list []llm.Tool, failed []llm.ServerError) error {
 	if err != nil {
 		return err
 	}
-	_, err = out.Write(append(b, '\n'))
+	_, err = escaped{out}.Write(append(b, '\n'))
 	return err
 }

@@ -32,8 +32,8 @@ func (s *session) List(ctx context.Context, k mcp.Kind) (items [][]byte, err err
 		return nil, nil
 	}
 	err = s.pages(ctx, k, func(raw []byte) {
-		if jsonedit.Kind(raw) != '{' || !jsonedit.Valid(raw) {
-			s.log.Warn("an item of an MCP server is left out: it is no object that every reader understands alike", "method", k.Method)
+		if len(raw) > maxTool || jsonedit.Kind(raw) != '{' || !jsonedit.Valid(raw) {
+			s.log.Warn("an item of an MCP server is left out: it is too large, or no object that every reader understands alike", "method", k.Method)
 			return
 		}
 		items = append(items, bytes.Clone(raw))
@@ -115,7 +115,14 @@ func (l *listing) add(raw []byte) {
 // maxName bounds a tool's name; the protocol recommends 128.
 const maxName = 256
 
+// maxTool bounds one tool object, in bytes: schemas go to models with every request, and into memory for every caller.
+const maxTool = 256 << 10
+
 func readTool(raw []byte) (mcp.ToolDef, error) {
+	if len(raw) > maxTool {
+		name, _ := jsonedit.Unquote(jsonedit.Get(raw, "name"))
+		return mcp.ToolDef{Name: name[:min(len(name), maxName)]}, fmt.Errorf("it is larger than %s", size(maxTool))
+	}
 	t := mcp.ToolDef{Raw: bytes.Clone(raw)}
 	if jsonedit.Kind(raw) != '{' || !jsonedit.Valid(raw) {
 		return t, fmt.Errorf("it is not an object, or not one that every reader understands alike")
