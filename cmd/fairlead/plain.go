@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"unicode"
@@ -22,7 +23,7 @@ func (e escaped) Write(b []byte) (int, error) {
 }
 
 func escapeJSON(b []byte) []byte {
-	if !bytes.ContainsFunc(b, hidden) {
+	if isASCII(b) || !bytes.ContainsFunc(b, hidden) {
 		return b
 	}
 	out := make([]byte, 0, len(b)+64)
@@ -42,4 +43,19 @@ func escapeJSON(b []byte) []byte {
 	return out
 }
 
-func hidden(r rune) bool { return r > '~' && !unicode.IsPrint(r) }
+func hidden(r rune) bool { return r >= utf8.RuneSelf && !unicode.IsPrint(r) }
+
+// isASCII is quick, since every record of the log is asked.
+func isASCII(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
