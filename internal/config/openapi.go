@@ -47,8 +47,8 @@ var ways = []struct {
 	goes      []string
 }{
 	{"command", "a command", []string{"env", "transport", "protocol"}},
-	{"url", "a url", []string{"headers", "forward_headers", "transport", "protocol"}},
-	{"openapi", "an OpenAPI document", []string{"headers", "forward_headers", "base_url"}},
+	{"url", "a url", []string{"headers", "forward_headers", "auth", "transport", "protocol"}},
+	{"openapi", "an OpenAPI document", []string{"headers", "forward_headers", "auth", "base_url"}},
 }
 
 // checkWay holds a server to one way of being reached, and to the keys that belong to it.

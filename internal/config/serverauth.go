@@ -70,11 +70,7 @@ func privateKey(s string) string {
 // checkServerAuth holds the keys of a server's auth to each other.
 func (d *decoder) checkServerAuth(c *Config, s *Server, path string) {
 	here := path + ".auth"
-	if !d.has(here) || d.bad[here] {
-		return
-	}
-	if d.has(path + ".command") {
-		d.wrong(here, "goes with url, and this server has a command")
+	if !d.has(here) || d.bad[here] || d.has(path+".command") {
 		return
 	}
 	if slices.ContainsFunc(slices.Collect(maps.Keys(s.Headers)), isAuthorization) {
@@ -87,6 +83,9 @@ func (d *decoder) checkServerAuth(c *Config, s *Server, path string) {
 	user := s.Auth.Type == AuthUser
 	if user && d.has(here+".token_url") {
 		d.wrong(here+".token_url", "does not go with oauth, whose users log in where the issuer's metadata say")
+	}
+	if user && d.has(path+".openapi") && !d.has(path+".base_url") {
+		d.wrong(path+".base_url", "is missing: users log in to what is there")
 	}
 	if s.Auth.Type != AuthExchange && d.has(here+".audience") {
 		d.wrong(here+".audience", "goes with token_exchange only")

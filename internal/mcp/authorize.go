@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -29,6 +30,7 @@ func (a *Auth) Own() bool { return a.Type == "client_credentials" }
 // Caller is for whom a server is asked.
 type Caller struct {
 	Principal string
+	Who       string        // what people call the principal
 	Token     secret.String // that the caller came with, where it is an authorization server's; never sent to a server
 }
 
@@ -41,6 +43,61 @@ type Authorizer interface {
 	// sent once more, anew authorized; else the error says why not, and may be a *LoginError. Without both, the answer is as
 	// good as any other. It leaves the body alone.
 	Refused(req *http.Request, resp *http.Response) (again bool, err error)
+}
+
+// AuthError says that a request could not be authorized, so that it was not sent or not heard. It wraps what callers see.
+type AuthError struct{ Err error }
+
+// Error is the message.
+func (e *AuthError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what callers see.
+func (e *AuthError) Unwrap() error { return e.Err }
+
+// maxRefused bounds what is read of an answer that is not heard.
+const maxRefused = 64 << 10
+
+// Show sends a request by do, with what a shows. Where the server wants to see something else, the request is sent once more with
+// that. A request with a body needs GetBody.
+func Show(a Authorizer, req *http.Request, do func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	for try := 0; ; try++ {
+		shown, err := dressed(a, req)
+		if err != nil {
+			return nil, &AuthError{err}
+		}
+		resp, err := do(shown)
+		if err != nil || resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden || try > 0 {
+			return resp, err
+		}
+		again, err := a.Refused(shown, resp)
+		if !again && err == nil {
+			return resp, nil
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxRefused))
+		_ = resp.Body.Close()
+		if err != nil {
+			return nil, &AuthError{err}
+		}
+	}
+}
+
+// dressed is a request with what shows who asks. req stays as it is.
+func dressed(a Authorizer, req *http.Request) (*http.Request, error) {
+	out := req.Clone(req.Context())
+	var body []byte
+	if req.GetBody != nil {
+		r, err := req.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		if body, err = io.ReadAll(r); err != nil {
+			return nil, err
+		}
+		if out.Body, err = req.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return out, a.Authorize(out, body)
 }
 
 // LoginError says that a user must log in to a server before it can be asked.

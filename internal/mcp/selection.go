@@ -18,6 +18,7 @@ type Selection struct {
 	Judged    bool           // Access looks at arguments, or at what was read before
 	Access    Access
 	Principal string                        // whose request it is
+	Who       string                        // what people call the principal
 	Token     secret.String                 // what the client came with, where an authorization server has issued it
 	Toolsets  []Toolset                     // that entries may name as they name servers
 	Header    http.Header                   // the client's: credentials, forwarded headers, x-mcp-servers
@@ -211,7 +212,7 @@ func (p *picker) credentials() {
 	}
 	cr := newCredentials(p.sel, servers)
 	for _, k := range p.picks {
-		k.caller = Caller{Principal: p.sel.Principal, Token: p.sel.Token}
+		k.caller = Caller{Principal: p.sel.Principal, Who: p.sel.Who, Token: p.sel.Token}
 		k.session, k.call = cr.forServer(&k.pool.server, k.wishes)
 	}
 }

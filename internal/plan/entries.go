@@ -36,6 +36,7 @@ func (p *Planner) entries(c Caller, req *llm.Request) (entries []llm.MCPEntry, b
 func (p *Planner) selection(c Caller) mcp.Selection {
 	sel := mcp.Selection{
 		Principal: c.Identity.Principal(),
+		Who:       called(c.Identity),
 		Doubtful:  p.Doubtful,
 		Judged:    p.Rules != nil && p.Rules() != nil,
 		Access: func(u mcp.Use) mcp.Verdict {
@@ -55,6 +56,14 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 		sel.Token = c.Credential.Key
 	}
 	return sel
+}
+
+// called is what people call who asks: the name of a key, or whom a token is about and who issued it.
+func called(id *auth.Identity) string {
+	if id.Subject == "" {
+		return id.Name
+	}
+	return id.Subject + " (" + id.Name + ")"
 }
 
 // allows reports whether the permissions of an identity cover a use.

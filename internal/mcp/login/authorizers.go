@@ -26,7 +26,10 @@ func shown(req *http.Request) string {
 }
 
 // user shows the token of a principal that has logged in.
-type user struct{ w *wallet }
+type user struct {
+	w   *wallet
+	who string
+}
 
 // Authorize shows the token. Without one the server is asked without, to hear what it wants, and after that the user is asked.
 func (u *user) Authorize(req *http.Request, _ []byte) error {
@@ -45,7 +48,7 @@ func (u *user) Authorize(req *http.Request, _ []byte) error {
 	if at.IsZero() || u.w.k.o.Now().Sub(at) >= siteFresh {
 		return nil
 	}
-	return u.w.login(req.Context(), challenge, challenge.Scopes, false)
+	return u.login(req.Context(), challenge, challenge.Scopes, false)
 }
 
 // Refused finds out what is to be done: another token is there by now, or can be had, or the user must log in.
@@ -65,7 +68,7 @@ func (u *user) Refused(req *http.Request, resp *http.Response) (again bool, err 
 		}
 	}
 	if resp.StatusCode == http.StatusForbidden {
-		return false, w.stepUp(ctx, t, challenge)
+		return false, u.stepUp(ctx, t, challenge)
 	}
 	if t != nil {
 		again, err = w.other(ctx, t, challenge)
@@ -73,15 +76,15 @@ func (u *user) Refused(req *http.Request, resp *http.Response) (again bool, err 
 			return again, err
 		}
 	}
-	return false, w.login(ctx, challenge, challenge.Scopes, t == nil)
+	return false, u.login(ctx, challenge, challenge.Scopes, t == nil)
 }
 
 // stepUp asks the user for a token that permits more, unless the one that there is already has what the server asks for.
-func (w *wallet) stepUp(ctx context.Context, t *kept, c oauth.Challenge) error {
+func (u *user) stepUp(ctx context.Context, t *kept, c oauth.Challenge) error {
 	if t == nil || oauth.Within(c.Scopes, t.Scopes) {
 		return nil
 	}
-	return w.login(ctx, c, oauth.Join(t.Scopes, c.Scopes), false)
+	return u.login(ctx, c, oauth.Join(t.Scopes, c.Scopes), false)
 }
 
 // other gets another token in place of one that the server has refused. Where the server has turned to another authorization
@@ -100,7 +103,8 @@ func (w *wallet) other(ctx context.Context, t *kept, c oauth.Challenge) (again b
 }
 
 // login is the error that asks the user to log in.
-func (w *wallet) login(ctx context.Context, c oauth.Challenge, scopes []string, anew bool) error {
+func (u *user) login(ctx context.Context, c oauth.Challenge, scopes []string, anew bool) error {
+	w := u.w
 	f, err := w.k.site(ctx, &w.server, c.Metadata, anew)
 	if err != nil {
 		return err
@@ -113,7 +117,7 @@ func (w *wallet) login(ctx context.Context, c oauth.Challenge, scopes []string, 
 		w.challenge, w.challenged = c, w.k.o.Now()
 	}
 	w.mu.Unlock()
-	return w.k.link(w, c.Metadata, f.scopes(w.server.Auth, scopes))
+	return w.k.link(&ticket{Principal: w.principal, Who: u.who, Server: w.server.Name, Hint: c.Metadata, Scopes: f.scopes(w.server.Auth, scopes)})
 }
 
 // own shows the gateway's own token.

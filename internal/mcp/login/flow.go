@@ -25,6 +25,7 @@ const (
 // ticket is what a link to log in says. It comes sealed, so that nobody but the gateway makes one.
 type ticket struct {
 	Principal string   `json:"p"`
+	Who       string   `json:"w,omitempty"` // what people call the principal
 	Server    string   `json:"s"`
 	Hint      string   `json:"h,omitempty"` // where the server's metadata are
 	Scopes    []string `json:"c,omitempty"`
@@ -33,13 +34,12 @@ type ticket struct {
 var ticketScope = seal.Scope{Kind: "oauth ticket", Route: loginPath}
 
 // link is the error that sends a user to the page where logins begin.
-func (k *Keeper) link(w *wallet, hint string, scopes []string) error {
+func (k *Keeper) link(t *ticket) error {
 	base := k.o.Base()
 	if base == "" {
 		return &mcp.Unavailable{Message: "a user must log in to it first, and browsers cannot reach this gateway: its config has no public_url"}
 	}
-	t := ticket{Principal: w.principal, Server: w.server.Name, Hint: hint, Scopes: scopes}
-	return &mcp.LoginError{Server: w.server.Name, URL: base + loginPath + string(k.sealed(ticketScope, t, loginTime))}
+	return &mcp.LoginError{Server: t.Server, URL: base + loginPath + string(k.sealed(ticketScope, t, loginTime))}
 }
 
 // pending is a login that has begun.

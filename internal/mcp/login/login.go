@@ -95,7 +95,7 @@ func (k *Keeper) Authorize(s *mcp.Server, c mcp.Caller) (mcp.Authorizer, string)
 	case "token_exchange":
 		return &exchange{k: k, server: *s, subject: c.Token}, cmp.Or(c.Principal, "\x00") + "\x00" + digest(c.Token.Reveal())
 	}
-	return &user{k.wallet(s, c.Principal, userToken)}, cmp.Or(c.Principal, "\x00")
+	return &user{k.wallet(s, c.Principal, userToken), c.Who}, cmp.Or(c.Principal, "\x00")
 }
 
 // wallet returns a principal's token for a server, as far as it is known here.

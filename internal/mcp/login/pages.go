@@ -56,7 +56,7 @@ func (k *Keeper) serveLogin(w http.ResponseWriter, r *http.Request) {
 			browser = rand.Text()
 		}
 		http.SetCookie(w, k.cookie(browser))
-		write(w, http.StatusOK, page{Title: "Connect " + s.Name, Server: s.Name, Who: cmp.Or(t.Principal, "everybody who uses this gateway"), Browser: browser})
+		write(w, http.StatusOK, page{Title: "Connect " + s.Name, Server: s.Name, Who: cmp.Or(t.Who, t.Principal, "everybody who uses this gateway"), Browser: browser})
 	case http.MethodPost:
 		r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
 		said := r.PostFormValue("browser")

@@ -89,7 +89,7 @@ func (s *session) call(ctx context.Context, tool string, args []byte, more http.
 		return failure(err.Error()), nil
 	}
 	s.dress(req, more)
-	resp, err := s.d.client.Do(req)
+	resp, err := s.send(req)
 	if err != nil {
 		return nil, broken(ctx, err)
 	}
@@ -99,6 +99,14 @@ func (s *session) call(ctx context.Context, tool string, args []byte, more http.
 		return nil, ctx.Err()
 	}
 	return res, err
+}
+
+// send sends a request, with what shows who asks.
+func (s *session) send(req *http.Request) (*http.Response, error) {
+	if s.server.Authorizer == nil {
+		return s.d.client.Do(req)
+	}
+	return mcp.Show(s.server.Authorizer, req, s.d.client.Do)
 }
 
 // dress adds the headers of config and caller, which count before those of arguments.
@@ -122,6 +130,9 @@ func (s *session) dress(req *http.Request, more http.Header) {
 func broken(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if e, ok := errors.AsType[*mcp.AuthError](err); ok {
+		return e
 	}
 	err = withoutURL(err)
 	if _, ok := errors.AsType[*net.DNSError](err); ok {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -273,5 +274,36 @@ func TestFailures(t *testing.T) {
 	}
 	if !s.Offers("tools") || s.Offers("prompts") {
 		t.Error("it offers something else than tools")
+	}
+}
+
+// shows shows who asks by a header, another one each time.
+type shows struct{ n int }
+
+func (a *shows) Authorize(req *http.Request, _ []byte) error {
+	a.n++
+	req.Header.Set("Authorization", "Bearer "+strconv.Itoa(a.n))
+	return nil
+}
+
+func (a *shows) Refused(*http.Request, *http.Response) (bool, error) { return true, nil }
+
+// TestAuthorized: where the config says how an API is shown who asks, each request is, body and all, and once more when the API
+// wants to see something else.
+func TestAuthorized(t *testing.T) {
+	api := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer 2" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	a := &shows{}
+	s := dialed(t, mcp.Server{Document: filepath.Join("testdata", "shop.yaml"), URL: api.URL, Authorizer: a}, nil)
+	tools, err := s.ListTools(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	call(t, s, tools[0].Name, `{}`)
+	if asked := api.asked(); len(asked) != 2 || !strings.Contains(asked[0], "Bearer 1") || strings.ReplaceAll(asked[0], "Bearer 1", "Bearer 2") != asked[1] {
+		t.Errorf("%q", asked)
 	}
 }

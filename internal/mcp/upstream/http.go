@@ -111,7 +111,7 @@ func (t *web) request(ctx context.Context, method string, body []byte, extra htt
 // roundTrip sends a request. Its errors name no address.
 func (t *web) roundTrip(req *http.Request) (*http.Response, error) {
 	if t.auth != nil {
-		return t.authorized(req)
+		return mcp.Show(t.auth, req, t.try)
 	}
 	return t.try(req)
 }
