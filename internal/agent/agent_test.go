@@ -61,6 +61,10 @@ func (b *box) Doubts(shown []llm.Call) []string {
 	return out
 }
 
+func (b *box) Behind() []llm.Tool { return nil }
+
+func (b *box) Meant(c llm.Call) llm.Call { return c }
+
 func (b *box) Call(ctx context.Context, c llm.Call) (llm.Result, error) {
 	b.calls.Add(1)
 	f := b.run[c.Name]

@@ -90,9 +90,11 @@ func (r *run) claim(ctx context.Context) error {
 func (r *run) named(p *llm.Pending) llm.Call {
 	c := p.Call
 	c.Approved = true
-	for i := range r.offered {
-		if t := &r.offered[i]; t.Server == p.Server && t.Tool == p.Tool {
-			c.Name = t.Name
+	for _, tools := range [2][]llm.Tool{r.behind, r.offered} {
+		for i := range tools {
+			if t := &tools[i]; t.Server == p.Server && t.Tool == p.Tool {
+				c.Name = t.Name
+			}
 		}
 	}
 	return c

@@ -145,8 +145,22 @@ func (r *run) started(c *llm.Call) *llm.Notice {
 	n := &llm.Notice{Started: c, Round: max(r.round, 1), Asked: r.asked[c.ID]}
 	if t := r.tool(c.Name); t != nil {
 		n.Server, n.Tool, n.Label = t.Server, t.Tool, t.Label
+		if r.twins(t) {
+			n.Tool = t.Name
+		}
 	}
 	return n
+}
+
+// twins reports whether the client could not tell a tool that is not offered from another one of the same label.
+func (r *run) twins(t *llm.Tool) bool {
+	n := 0
+	for i := range r.behind {
+		if b := &r.behind[i]; b.Label == t.Label && b.Tool == t.Tool {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // where returns the server of an offered tool and the tool's own name there.
@@ -157,12 +171,20 @@ func (r *run) where(name string) (server, tool string) {
 	return "", ""
 }
 
-// tool returns the tool that is offered under a name, or nil.
+// tool returns the tool that a name means, or nil.
 func (r *run) tool(name string) *llm.Tool {
-	for i := range r.offered {
-		if r.offered[i].Name == name {
-			return &r.offered[i]
+	for _, tools := range [2][]llm.Tool{r.offered, r.behind} {
+		for i := range tools {
+			if tools[i].Name == name {
+				return &tools[i]
+			}
 		}
 	}
 	return nil
+}
+
+// through reports whether calls of a tool run another one.
+func (r *run) through(name string) bool {
+	t := r.tool(name)
+	return len(r.behind) > 0 && t != nil && t.Through
 }

@@ -83,6 +83,9 @@ func (r *run) ask(ctx context.Context, yield func(llm.Event, error) bool) (*turn
 		yield(llm.Event{}, r.broken())
 		return nil, false
 	}
+	if !t.settle(yield) {
+		return nil, false
+	}
 	obs.From(ctx).Rounds = r.round
 	return t, true
 }

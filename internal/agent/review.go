@@ -11,10 +11,13 @@ import (
 // for the model had not read it when it made them. It reports false when the client has gone.
 func (r *run) review(t *turn, yield func(llm.Event, error) bool) bool {
 	for _, c := range t.made {
-		if c == nil || r.tool(c.Name) == nil {
+		if c == nil {
 			continue
 		}
-		call := c.complete()
+		call := c.shown()
+		if r.tool(call.Name) == nil {
+			continue
+		}
 		call.Tainted = r.tainted
 		v := r.loop.Tools.Review(call)
 		switch {
@@ -42,8 +45,8 @@ func (r *run) hold(t *turn, c *call, reason string, yield func(llm.Event, error)
 		r.reasons[c.ID] = reason
 		return true
 	}
-	held := &llm.Held{ID: c.ID, Name: c.Name, Reason: reason}
-	held.Server, held.Tool = r.where(c.Name)
+	held := &llm.Held{ID: c.ID, Name: c.shown().Name, Reason: reason}
+	held.Server, held.Tool = r.where(held.Name)
 	return yield(llm.Event{Kind: llm.Note, Note: &llm.Notice{Held: held}}, nil)
 }
 
@@ -51,7 +54,7 @@ func (r *run) hold(t *turn, c *call, reason string, yield func(llm.Event, error)
 func (t *turn) handOver(c *call, yield func(llm.Event, error) bool) bool {
 	c.index = t.toClient
 	t.toClient++
-	return yield(llm.Event{Kind: llm.ToolCall, Index: c.index, Call: c.complete(), Extra: llm.Extra{Wire: t.wire}}, nil)
+	return yield(llm.Event{Kind: llm.ToolCall, Index: c.index, Call: c.shown(), Extra: llm.Extra{Wire: t.wire}}, nil)
 }
 
 // read notes which results the model has read by the next round.

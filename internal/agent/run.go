@@ -21,6 +21,7 @@ type run struct {
 	loop    *Loop
 	req     *llm.Request
 	offered []llm.Tool
+	behind  []llm.Tool
 	names   map[string]owner  // of the tools that are known
 	serves  bool              // there is a tool whose calls are not the client's
 	ids     map[string]bool   // call ids so far
@@ -40,8 +41,8 @@ type run struct {
 }
 
 func (l *Loop) begin(req *llm.Request) *run {
-	r := &run{loop: l, offered: l.Tools.Tools(), maxCalls: l.Limits.Calls, limited: l.Limits.Calls > 0}
-	r.names = make(map[string]owner, len(r.offered)+len(req.Tools))
+	r := &run{loop: l, offered: l.Tools.Tools(), behind: l.Tools.Behind(), maxCalls: l.Limits.Calls, limited: l.Limits.Calls > 0}
+	r.names = make(map[string]owner, len(r.offered)+len(r.behind)+len(req.Tools))
 	if n := req.Params.MaxCalls; n >= 0 && (!r.limited || n < r.maxCalls) {
 		r.maxCalls, r.limited = n, true
 		r.last = n == 0
@@ -52,22 +53,28 @@ func (l *Loop) begin(req *llm.Request) *run {
 	if req.Params.Asks && req.Approvals != nil {
 		r.asking = asks
 	}
-	for i := range r.offered {
-		o := runs
-		if r.offered[i].Ask {
-			o = r.asking
-		}
-		r.names[r.offered[i].Name] = o
-		r.serves = r.serves || o != clients
-	}
+	r.know(r.behind)
+	r.know(r.offered)
 	for _, t := range req.Tools {
 		r.names[t.Name] = clients
 	}
 	own := *req
-	own.AddedTools = r.offered
+	own.AddedTools, own.Behind = r.offered, r.behind
 	r.req = &own
 	r.readBefore()
 	return r
+}
+
+// know notes who answers calls of some tools.
+func (r *run) know(tools []llm.Tool) {
+	for i := range tools {
+		o := runs
+		if tools[i].Ask {
+			o = r.asking
+		}
+		r.names[tools[i].Name] = o
+		r.serves = r.serves || o != clients
+	}
 }
 
 // owner says who answers a call.
@@ -110,6 +117,7 @@ func (r *run) spent(round int, now time.Time) bool {
 // add puts a turn and its results into the conversation.
 func (r *run) add(t *turn, results []llm.Result) {
 	r.added = append(r.added, t.message())
+	results = t.told(results)
 	r.addResults(results)
 	r.read(results)
 }

@@ -27,6 +27,9 @@ type call struct {
 	args  strings.Builder
 	owner owner
 	index int // as the client counts: its own calls from 0
+	// meant is what the call comes to where it is made through another tool: what the client is shown and what runs. The model
+	// is told of its own call.
+	meant *llm.Call
 }
 
 func (r *run) newTurn() *turn { return &turn{r: r} }
@@ -75,6 +78,24 @@ func (t *turn) takeCall(ev *llm.Event) {
 	}
 }
 
+// settle finds out what calls through another tool come to, when the turn is complete. It reports false when the client has gone.
+func (t *turn) settle(yield func(llm.Event, error) bool) bool {
+	for _, c := range t.made {
+		if c == nil || !t.r.through(c.Name) {
+			continue
+		}
+		m := t.r.loop.Tools.Meant(c.complete())
+		if m.Name == c.Name {
+			continue
+		}
+		c.meant = &m
+		if c.owner = t.r.owner(m.Name); c.owner == clients && !t.handOver(c, yield) {
+			return false
+		}
+	}
+	return true
+}
+
 // open meets a call for the first time and decides whose it is. A call id that an earlier round had is changed, since
 // some providers count from 0 in every reply.
 func (t *turn) open(ev *llm.Event) *call {
@@ -105,15 +126,35 @@ func (t *turn) all() []llm.Call {
 	return out
 }
 
-// calls returns the calls of one owner, complete.
+// calls returns the calls of one owner, complete, as what they come to.
 func (t *turn) calls(o owner) []llm.Call {
 	var out []llm.Call
 	for _, c := range t.made {
 		if c != nil && c.owner == o {
-			out = append(out, c.complete())
+			out = append(out, c.shown())
 		}
 	}
 	return out
+}
+
+// shown is the call as the client is shown it, and as it runs.
+func (c *call) shown() llm.Call {
+	if c.meant != nil {
+		return *c.meant
+	}
+	return c.complete()
+}
+
+// told are results under the names by which the model has made their calls.
+func (t *turn) told(results []llm.Result) []llm.Result {
+	for i := range results {
+		for _, c := range t.made {
+			if c != nil && c.ID == results[i].CallID {
+				results[i].Name = c.Name
+			}
+		}
+	}
+	return results
 }
 
 func (c *call) complete() llm.Call {

@@ -54,6 +54,7 @@ type Request struct {
 	Local         bool      // it refers to what this gateway keeps, or asks it to keep something that it must: never relayed
 	Detached      bool      // the reply is made whether or not the client stays
 	AddedTools    []Tool    // offered before the caller's own, in this order
+	Behind        []Tool    // not offered, and called through one of AddedTools or by their own names
 	AddedMessages []Message // what this request's earlier rounds added to the conversation
 	Restored      []Kept    // hidden turns of earlier requests, to be put back into the conversation
 	ToolChoice    Choice    // overrides the caller's tool choice; ChoiceAsIs leaves it alone
@@ -78,9 +79,11 @@ func (r *Request) NameOf(c *Call) string {
 	if c.Name != "" || c.Tool == "" {
 		return c.Name
 	}
-	for i := range r.AddedTools {
-		if t := &r.AddedTools[i]; t.Label == c.Label && (t.Tool == c.Tool || t.Name == c.Tool) {
-			return t.Name
+	for _, tools := range [2][]Tool{r.AddedTools, r.Behind} {
+		for i := range tools {
+			if t := &tools[i]; t.Label == c.Label && (t.Tool == c.Tool || t.Name == c.Tool) {
+				return t.Name
+			}
 		}
 	}
 	return plainName(c.Label + "-" + c.Tool)
@@ -241,6 +244,7 @@ type Tool struct {
 	Server      string // the server that runs it; empty for the caller's own
 	Tool        string // the server's own name for it
 	Ask         bool   // ours, but the client decides: a call is handed to it
+	Through     bool   // a call of it runs another tool, which its arguments name
 	Forms       *Forms // what wires have made of it; nil: nothing is kept
 }
 

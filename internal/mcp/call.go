@@ -24,7 +24,59 @@ func (b *Toolbox) Call(ctx context.Context, call llm.Call) (llm.Result, error) {
 	return res, nil
 }
 
+// Meant returns what a complete call comes to: through call_tool it is a call of the tool that its arguments name, if there is
+// that.
+func (b *Toolbox) Meant(call llm.Call) llm.Call {
+	if b.own.by[call.Name] != CallTool {
+		return call
+	}
+	args, ok := arguments(call.Arguments)
+	if !ok {
+		return call
+	}
+	name, inner, why := ReadThrough(args)
+	if _, known := b.table[name]; !known || why != "" {
+		return call
+	}
+	call.Name, call.Arguments = name, string(inner)
+	return call
+}
+
+// runOwn runs one of the gateway's own tools.
+func (b *Toolbox) runOwn(own Own, text string) llm.Result {
+	res := llm.Result{Server: OwnServer, Tool: ownNames[own], IsError: true}
+	args, ok := arguments(text)
+	if !ok {
+		res.Text = "Error: the arguments are not a JSON object; the tool was not called"
+		return res
+	}
+	if own == CallTool { // else Meant had found what it means
+		name, _, why := ReadThrough(args)
+		if res.Text = "Error: " + why; why == "" {
+			res.Text = unknownTool(name).Text
+		}
+		return res
+	}
+	tools := make([]foundable, len(b.routes))
+	for i := range b.routes {
+		tools[i] = b.routes[i].from
+	}
+	res.Text, res.IsError = b.c.search(args, tools, func(i int) (hit, bool) {
+		r, t := &b.routes[i], &b.served[i]
+		seen := shows(b.access, &b.current(r).server, Use{Principal: b.principal, Tool: r.tool, Hints: r.hints})
+		return hit{t.Name, t.Description, t.Schema}, seen
+	})
+	return res
+}
+
 func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
+	if own := b.own.by[call.Name]; own != NotOwn {
+		meant := b.Meant(*call)
+		if meant.Name == call.Name {
+			return b.runOwn(own, call.Arguments)
+		}
+		call = &meant
+	}
 	i, known := b.table[call.Name]
 	if !known {
 		return unknownTool(call.Name)

@@ -86,6 +86,7 @@ type Catalogue struct {
 	external map[string]*pool
 
 	shelves shelves
+	indexes indexes
 	news    news
 }
 

@@ -40,17 +40,20 @@ func (b *Toolbox) Doubts(shown []llm.Call) []string {
 func (b *Toolbox) doubt(c *llm.Call) string {
 	if c.Label == "" {
 		if i, known := b.table[c.Name]; known && b.current(&b.routes[i]).server.Untrusted {
-			return b.tools[i].Server
+			return b.served[i].Server
 		}
 		return ""
 	}
-	for i := range b.tools {
-		if t := &b.tools[i]; t.Label == c.Label && (t.Tool == c.Tool || t.Name == c.Tool) {
+	for i := range b.served {
+		if t := &b.served[i]; t.Label == c.Label && (t.Tool == c.Tool || t.Name == c.Tool) {
 			if b.current(&b.routes[i]).server.Untrusted {
 				return t.Server
 			}
 			return ""
 		}
+	}
+	if b.own.tools != nil && slices.Contains(ownNames[1:], c.Tool) {
+		return "" // what it showed was of other calls
 	}
 	if p := b.c.pool(c.Label); p != nil {
 		if p.server.Untrusted {

@@ -27,6 +27,8 @@ type Selection struct {
 	Hosts     []string                      // names of this gateway, with or without port: a server_url with one of them is ours
 	External  []string                      // hosts that a server_url of its own may name: "host", "host:port", "*.domain", "*"
 	Own       []llm.Tool                    // the caller's own tools
+	Search    bool                          // the tools are found by a search, in place of being offered
+	Invalid   error                         // what is wrong with the request beside its entries; nil: nothing is
 }
 
 // pick is a server that a selection comes to.
@@ -50,6 +52,9 @@ type picker struct {
 
 // pick resolves a selection. Servers that the caller may not use and servers that do not exist are one error.
 func (c *Catalogue) pick(sel *Selection) (*picker, error) {
+	if sel.Invalid != nil {
+		return nil, sel.Invalid
+	}
 	p := &picker{c: c, sel: sel, config: c.pools()}
 	for _, q := range p.config {
 		p.picks = append(p.picks, &pick{pool: q})

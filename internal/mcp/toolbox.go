@@ -23,6 +23,9 @@ type Toolbox struct {
 	judged    bool // calls are judged by more than who may use a tool
 	doubtful  bool // servers that the request names by address are of no trust
 	tools     []llm.Tool
+	served    []llm.Tool // those of servers, one for each route
+	behind    []llm.Tool // of these, those that are not offered
+	own       ownSet
 	routes    []route
 	table     map[string]int // offered name to route
 	errors    []llm.ServerError
@@ -39,10 +42,14 @@ type route struct {
 	safe    bool    // may run twice
 	client  *Client // that the server may ask things; nil: none
 	ask     bool    // the client decides
+	from    foundable
 }
 
 // Tools are the tools as offered, servers in the config's order and each server's own order.
 func (b *Toolbox) Tools() []llm.Tool { return b.tools }
+
+// Behind are the tools that are not offered, and are called through one that is or by their own names.
+func (b *Toolbox) Behind() []llm.Tool { return b.behind }
 
 // Errors are the servers whose tools could not be listed.
 func (b *Toolbox) Errors() []llm.ServerError { return b.errors }
@@ -62,6 +69,7 @@ func (c *Catalogue) Open(ctx context.Context, sel Selection) (*Toolbox, error) {
 	}
 	lists := c.lists(ctx, p.picks)
 	b.fill(p.picks, lists, sel.Own)
+	b.ownTools(&sel, p.picks)
 	if err := ctx.Err(); err != nil {
 		return nil, &fault.Error{Kind: fault.Canceled, Op: "mcp.Open", Message: "the client has left", Err: err}
 	}
@@ -172,9 +180,27 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, clients []llm.Tool) {
 			continue
 		}
 		for j := range lists[i].list.tools {
-			b.add(k, &lists[i].list.tools[j], taken, &own)
+			b.add(k, place{lists[i].list.serial, j}, &lists[i].list.tools[j], taken, &own)
 		}
 	}
+}
+
+// ownTools offers the gateway's own tools, if there are any of servers. With a search, those of the servers are behind it.
+func (b *Toolbox) ownTools(sel *Selection, picks []*pick) {
+	b.served = b.tools
+	if !sel.Search || len(b.tools) == 0 {
+		return
+	}
+	taken := make(names, len(b.tools)+len(sel.Own))
+	for i := range sel.Own {
+		taken[sel.Own[i].Name] = true
+	}
+	for i := range b.tools {
+		taken[b.tools[i].Name] = true
+	}
+	b.own = newOwnSet(sel, picks, taken)
+	b.behind, b.tools = b.tools, nil
+	b.tools = append(b.tools, b.own.offer(cmp.Or(sel.Entries[0].Label, OwnServer))...)
 }
 
 // found says what came of asking each server, when no tool came of it all.
@@ -193,7 +219,7 @@ func found(picks []*pick, lists []listing) string {
 }
 
 // add offers a tool if the caller may use it and an entry allows it. The first such entry decides about asking.
-func (b *Toolbox) add(k *pick, t *listed, taken names, own *owners) {
+func (b *Toolbox) add(k *pick, at place, t *listed, taken names, own *owners) {
 	s := &k.pool.server
 	seen := Admit(b.access, s, Use{Principal: b.principal, Tool: t.Name, Hints: t.Hints})
 	if seen.Decision == Refuse {
@@ -209,7 +235,10 @@ func (b *Toolbox) add(k *pick, t *listed, taken names, own *owners) {
 	}
 	b.tools = append(b.tools, tool)
 	b.table[tool.Name] = len(b.routes)
-	b.routes = append(b.routes, route{pool: k.pool, session: k.session, caller: k.caller, call: k.call, tool: t.Name, hints: t.Hints, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask})
+	b.routes = append(b.routes, route{
+		pool: k.pool, session: k.session, caller: k.caller, call: k.call, tool: t.Name, hints: t.Hints, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask,
+		from: foundable{at, s.Name, t},
+	})
 }
 
 // allows reports whether an entry's allowed_tools let a tool through, by its own name or the offered one.

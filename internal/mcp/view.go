@@ -46,12 +46,15 @@ type shelf struct {
 	tools []byte // a JSON array, in one line
 	table map[string]*shelved
 	order []*shelved
+	own   ownSet
 }
 
 // shelved is one tool of a shelf.
 type shelved struct {
 	pick int
+	name string
 	tool *listed
+	from foundable
 }
 
 // View lists the servers of a visit. The error is a *fault.Error: of servers that do not exist and of servers that may not
@@ -144,6 +147,34 @@ func (v *View) Tool(name string, args []byte) (Target, bool) {
 		return Target{}, false
 	}
 	return Target{Name: s.tool.Name, Mirrors: s.tool.mirrors, Verdict: verdict, pick: k, use: u, safe: s.tool.ReadOnly || s.tool.Idempotent}, true
+}
+
+// Own says whether a name is that of one of the gateway's own tools.
+func (v *View) Own(name string) Own { return v.shelf.own.by[name] }
+
+// RunOwn runs one of them, CallTool excepted, and returns the result as a server would.
+func (v *View) RunOwn(_ Own, args []byte) []byte {
+	if len(args) == 0 {
+		args = []byte("{}")
+	}
+	tools := make([]foundable, len(v.shelf.order))
+	for i, s := range v.shelf.order {
+		tools[i] = s.from
+	}
+	return OwnResult(v.c.search(args, tools, func(i int) (hit, bool) {
+		s := v.shelf.order[i]
+		seen := shows(v.access, &v.picks[s.pick].pool.server, Use{Principal: v.principal, Tool: s.tool.Name, Hints: s.tool.Hints})
+		return hit{s.name, s.tool.Description, s.tool.raw}, seen
+	}))
+}
+
+// OwnResult is a text as the result of a call.
+func OwnResult(text string, isError bool) []byte {
+	b := append(jsonedit.AppendQuote([]byte(`{"content":[{"type":"text","text":`), text), `}]`...)
+	if isError {
+		b = append(b, `,"isError":true`...)
+	}
+	return append(b, '}')
 }
 
 // Call passes a request on to the server that it is for. URIs in the result are those that the visit sees. The error is a *RPCError of
@@ -240,6 +271,12 @@ func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare 
 	if bare {
 		key = append(key, 1)
 	}
+	if sel.Search {
+		key = append(key, 2)
+		for _, k := range picks { // its description names them
+			key = append(append(key, k.pool.server.Name...), 0)
+		}
+	}
 	for i, k := range picks {
 		l := lists[i].list
 		if l == nil {
@@ -293,10 +330,27 @@ func newShelf(sel *Selection, picks []*pick, lists []listing, bare bool) *shelf 
 				name = taken.take(own.name(&k.pool.server, t.Name, t.offered))
 			}
 			s.add(name, t, i)
+			if made := s.table[name]; made != nil {
+				made.from = foundable{place{lists[i].list.serial, j}, k.pool.server.Name, t}
+			}
 		}
 	}
+	s.ownTools(sel, picks)
 	s.tools = append(s.tools, ']')
 	return s
+}
+
+// ownTools puts the gateway's own tools on the shelf. With a search, those of the servers are not told of.
+func (s *shelf) ownTools(sel *Selection, picks []*pick) {
+	if !sel.Search {
+		return
+	}
+	taken := make(names, len(s.table))
+	for name := range s.table {
+		taken[name] = true
+	}
+	s.own = newOwnSet(sel, picks, taken)
+	s.tools = s.own.appendJSON([]byte{'['})
 }
 
 // add puts one tool on the shelf. Of two tools with one name of one server, the first counts.
@@ -316,7 +370,7 @@ func (s *shelf) add(name string, t *listed, pick int) {
 		raw = jsonedit.Apply(nil, raw, o.Set(nil, raw, "name", jsonedit.AppendQuote(nil, name)))
 	}
 	s.tools = jsonedit.Compact(s.tools, raw)
-	s.table[name] = &shelved{pick: pick, tool: t}
+	s.table[name] = &shelved{pick: pick, name: name, tool: t}
 	s.order = append(s.order, s.table[name])
 }
 

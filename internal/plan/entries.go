@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/mcp"
 )
@@ -55,6 +56,7 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 	if c.Identity.Scoped() {
 		sel.Token = c.Credential.Key
 	}
+	sel.Search, sel.Invalid = searches(c)
 	return sel
 }
 
@@ -64,6 +66,20 @@ func called(id *auth.Identity) string {
 		return id.Name
 	}
 	return id.Subject + " (" + id.Name + ")"
+}
+
+// searchHeader says for one request whether its tools are found by a search, whatever the key says.
+const searchHeader = "X-Fairlead-Tool-Search"
+
+// searches reports whether the tools of a request are found by a search.
+func searches(c Caller) (bool, error) {
+	switch v := c.Header.Get(searchHeader); v {
+	case "":
+		return c.Identity.ToolSearch, nil
+	case "true", "false":
+		return v == "true", nil
+	}
+	return false, fault.Invalidf(strings.ToLower(searchHeader), "%s must be true or false", strings.ToLower(searchHeader))
 }
 
 // allows reports whether the permissions of an identity cover a use.

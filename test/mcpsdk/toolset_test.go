@@ -117,3 +117,42 @@ func TestToolset(t *testing.T) {
 		}
 	})
 }
+
+// TestToolSearch: the official client finds tools, and calls them through another one as it would by their names: with progress,
+// with errors, and with no more than it may.
+func TestToolSearch(t *testing.T) {
+	const key = "a-key-that-searches"
+	g := gateway.Start(t, gateway.Config("http://127.0.0.1:9/v1", sdkServers(t)...)+"  - {name: finds, key: "+key+", mcp_servers: [a], toolsets: [some], tool_search: true}\n"+
+		"toolsets: {some: {b: [sum]}}\n")
+	both(t, func(t *testing.T, revision string) {
+		for _, path := range []string{"/mcp", "/mcp/a", "/mcp/some,a"} {
+			s := dial(t, g.URL+path, key, revision)
+			if got := names(t, s); !slices.Equal(got, []string{"search_tools", "call_tool"}) {
+				t.Fatalf("%s lists %v", path, got)
+			}
+			found, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "search_tools", Arguments: map[string]any{"query": "adds integers", "limit": 1}})
+			if err != nil || !strings.Contains(text(found), `sum","description":"Adds two integers."`) {
+				t.Fatalf("%s: a search: %v, %v", path, found, err)
+			}
+			name := "a-sum"
+			if path == "/mcp/a" {
+				name = "sum"
+			}
+			through := func(name string, args any) (*mcp.CallToolResult, error) {
+				return s.CallTool(t.Context(), &mcp.CallToolParams{Name: "call_tool", Arguments: map[string]any{"name": name, "arguments": args}})
+			}
+			res, err := through(name, map[string]any{"a": 40, "b": 2})
+			if err != nil || text(res) != `{"sum":42}` || res.StructuredContent == nil {
+				t.Errorf("%s: %v, %v", path, res, err)
+			}
+			if res, err := through(strings.Replace(name, "sum", "fail", 1), map[string]any{}); err != nil || !res.IsError || text(res) != "out of paper" {
+				t.Errorf("%s: a tool that fails: %v, %v", path, res, err)
+			}
+			for _, none := range []string{"b-fail", "call_tool", "none"} {
+				if _, err := through(none, map[string]any{}); err == nil || !strings.Contains(err.Error(), "Unknown tool: "+none) {
+					t.Errorf("%s: %s: %v", path, none, err)
+				}
+			}
+		}
+	})
+}

@@ -157,3 +157,57 @@ func TestAttack29ListsOfOthers(t *testing.T) {
 	}
 	h.want(h.modern("/mcp", "tools/list", "", ""), 200, `"cacheScope":"private"`)
 }
+
+// TestAttack23SearchBypass: what may not be called by its name can neither be found by a search nor called through call_tool, and
+// looks like what does not exist. Arguments are judged as those of the tool that is called.
+func TestAttack23SearchBypass(t *testing.T) {
+	f := newFake(named("read"), named("denied"))
+	h := newHouse(t, fakes{"a": f, "b": newFake(named("read"))})
+	h.plan = func(sel *mcp.Selection) {
+		sel.Search = true
+		sel.Access = func(u mcp.Use) mcp.Verdict {
+			if u.Server == "b" || u.Tool == "denied" || strings.Contains(string(u.Arguments), "secret") {
+				return mcp.Verdict{}
+			}
+			return mcp.Verdict{Decision: mcp.Allow}
+		}
+	}
+	s := h.initialize("/mcp")
+	call := func(tool, args string) string {
+		return h.ask("POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"`+tool+`","arguments":`+args+`}}`, s...).body
+	}
+	if got := h.ask("POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, s...).body; strings.Contains(got, "denied") || !strings.Contains(got, "call_tool") {
+		t.Errorf("the list is %s", got)
+	}
+	for _, query := range []string{"denied", "", "read", "b"} {
+		if got := call("search_tools", `{"query":"`+query+`","limit":20}`); strings.Contains(got, "denied") || strings.Contains(got, "b-read") {
+			t.Errorf("a search for %q finds %s", query, got)
+		}
+	}
+	unknown := call("call_tool", `{"name":"a-NAME","arguments":{}}`)
+	for name, args := range map[string]string{
+		"denied":          `{"name":"a-denied","arguments":{}}`,
+		"denied, as text": `{"name":"a-denied","arguments":"{}"}`,
+		"another server":  `{"name":"b-read","arguments":{}}`,
+		"itself":          `{"name":"call_tool","arguments":{"name":"a-denied","arguments":{}}}`,
+		"the own name":    `{"name":"denied","arguments":{}}`,
+	} {
+		got := call("call_tool", args)
+		for _, n := range []string{"a-denied", "b-read", "call_tool", "denied"} {
+			got = strings.ReplaceAll(got, `: `+n+`"`, `: a-NAME"`)
+		}
+		if got != unknown || !strings.Contains(got, "-32602") {
+			t.Errorf("%s: %s, want %s", name, got, unknown)
+		}
+	}
+	if got, direct := call("call_tool", `{"name":"a-read","arguments":{"path":"secret"}}`), call("a-read", `{"path":"secret"}`); got != direct || !strings.Contains(got, "policy") {
+		t.Errorf("arguments that may not be: %s, by its own name %s", got, direct)
+	}
+	if n := f.count(); n != 0 {
+		t.Errorf("%d calls were made", n)
+	}
+	call("call_tool", `{"name":"a-read","arguments":{"n":9007199254740993}}`)
+	if n := f.count(); n != 1 || !strings.Contains(string(f.last().Params), `"name":"read","arguments":{"n":9007199254740993}`) {
+		t.Errorf("%d calls were made, the last with %s", n, f.last().Params)
+	}
+}

@@ -145,6 +145,7 @@ type house struct {
 	may  map[string][]string
 	// judge is asked about what a principal's servers let through; nil: nothing is.
 	judge mcp.Access
+	plan  func(*mcp.Selection) // what else a request may do
 }
 
 // access is what a principal may do.
@@ -200,10 +201,11 @@ func newHouseWith(t *testing.T, o front.Options, fs fakes, servers ...mcp.Server
 			if strings.HasPrefix(r.URL.Path, "/sse") {
 				serve = h.door.ServeSSE
 			}
-			serve(w, r, &mcp.Visit{
-				Principal: who, Route: r.URL.Path, Server: r.PathValue("server"), Body: body,
-				Selection: mcp.Selection{Access: h.access(list), Header: r.Header},
-			})
+			sel := mcp.Selection{Access: h.access(list), Header: r.Header}
+			if h.plan != nil {
+				h.plan(&sel)
+			}
+			serve(w, r, &mcp.Visit{Principal: who, Route: r.URL.Path, Server: r.PathValue("server"), Body: body, Selection: sel})
 		})
 	}
 	srv := httptest.NewServer(mux)

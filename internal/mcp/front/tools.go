@@ -120,7 +120,7 @@ func (x *exchange) params(member string) (o jsonedit.Object, about string, f *fa
 	return o, about, nil
 }
 
-// callTool passes a call on to its server. What is admitted is what is passed on: the same bytes.
+// callTool runs a tool: of a server, or one of the gateway's own.
 func (x *exchange) callTool(ctx context.Context, notify func(string, []byte)) answer {
 	o, name, f := x.params("name")
 	if f != nil {
@@ -134,18 +134,10 @@ func (x *exchange) callTool(ctx context.Context, notify func(string, []byte)) an
 	if f != nil {
 		return answer{failure: f}
 	}
-	tool, ok := v.Tool(name, args)
-	if !ok {
-		return x.unknown(v, name, x.unseen(mcp.Use{Tool: name}, refusal(http.StatusOK, jsonrpc.CodeInvalidParams, "Unknown tool: "+name)))
+	if own := v.Own(name); own != mcp.NotOwn {
+		return x.ownTool(ctx, v, own, args, notify)
 	}
-	if x.modern && !x.v.Local && !agree(tool.Mirrors, x.r.Header, args) {
-		return failed(http.StatusBadRequest, codeHeaders, "an Mcp-Param header is missing, or differs from params.arguments")
-	}
-	p := passing{view: v, target: tool, o: &o, member: "name", about: name, notify: notify}
-	if args == nil {
-		p.edits = o.Set(nil, x.m.Params, "arguments", []byte("{}"))
-	}
-	return x.pass(ctx, &p)
+	return x.serverTool(ctx, v, called{name: name}, notify)
 }
 
 // passing is a request on its way to a server.
