@@ -54,7 +54,8 @@ func servers(cfg *config.Config) []mcp.Server {
 	for _, s := range cfg.Servers {
 		out = append(out, mcp.Server{
 			Name: s.Name, Command: s.Command, Env: reveal(s.Env), URL: s.URL, Transport: s.Transport, Protocol: s.Protocol, Headers: reveal(s.Headers),
-			ForwardHeaders: s.ForwardHeaders, Auth: serverAuth(&s.Auth), Allow: s.Allow, Deny: s.Deny, Params: s.Params, Untrusted: s.Untrusted, Prefix: s.Prefix, Timeout: s.Timeout, ListTTL: s.ListTTL,
+			ForwardHeaders: s.ForwardHeaders, Auth: serverAuth(&s.Auth), Allow: s.Allow, Deny: s.Deny, Params: s.Params, Untrusted: s.Untrusted, Prefix: s.Prefix,
+			Timeout: s.Timeout, ListTTL: s.ListTTL, Children: s.ClientProcesses,
 		})
 		describe(&out[len(out)-1], &s)
 	}

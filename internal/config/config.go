@@ -107,7 +107,9 @@ type Server struct {
 	Prefix         string                   // before offered names; "" for none
 	Timeout        time.Duration            // one call; 0: Limits.CallTime
 	ListTTL        time.Duration            // how long a list of tools is taken as fresh
-	Untrusted      bool                     // its results may be written by strangers
+	// ClientProcesses is how many further processes of Command may run, one for each client that it may ask things.
+	ClientProcesses int
+	Untrusted       bool // its results may be written by strangers
 	// Params are what the parameters of some tools may be, by the server's own name of the tool and the name of the parameter:
 	// a text, or a beginning with * behind it.
 	Params map[string]map[string][]string

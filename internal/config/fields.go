@@ -111,6 +111,7 @@ func serverFields(s *Server) []field {
 		{name: "command", to: texts{to: &s.Command, each: oneArgument, least: 1}, doc: "The program to run and its arguments; it speaks MCP on standard input and output."},
 		{name: "env", to: pairs{&s.Env, envName, anyText, false}, doc: "The environment of the command, beside PATH and HOME."},
 		{name: "url", to: address{&s.URL, serverURL}, doc: "Where the server is, instead of a command."},
+		{name: "client_processes", to: count{&s.ClientProcesses, 0, 1000}, doc: "How many further processes of the command may run, one for each MCP client that it may ask things: that declares sampling, elicitation or roots. 0: all clients share one, which asks nobody."},
 		{name: "openapi", to: documentAt{&s.Document}, doc: "An OpenAPI document, instead of a server: each operation of the HTTP API that it describes is a tool. The path of a file, which starts in the folder of the config, or a URL."},
 		{name: "base_url", to: address{&s.BaseURL, baseURL}, doc: "Where the requests of an OpenAPI document go. Absent: to the first of its servers, which must be on the document's own host if that is a URL."},
 		{name: "transport", to: choice{&s.Transport, []string{"auto", "http", "sse", "stdio"}}, doc: "How to speak to the server: auto, http or sse with a url, stdio with a command."},

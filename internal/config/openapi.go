@@ -46,7 +46,7 @@ var ways = []struct {
 	key, what string
 	goes      []string
 }{
-	{"command", "a command", []string{"env", "transport", "protocol"}},
+	{"command", "a command", []string{"env", "transport", "protocol", "client_processes"}},
 	{"url", "a url", []string{"headers", "forward_headers", "auth", "transport", "protocol"}},
 	{"openapi", "an OpenAPI document", []string{"headers", "forward_headers", "auth", "base_url"}},
 }

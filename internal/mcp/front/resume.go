@@ -14,6 +14,9 @@ import (
 	"github.com/fairlead/fairlead/internal/mcp"
 )
 
+// gatherTime is how long further questions are waited for, so that those that a server asks side by side make one round.
+const gatherTime = 25 * time.Millisecond
+
 // parkedTime is how long a call may go on in all, however often its client is asked.
 const parkedTime = time.Hour
 
@@ -51,9 +54,12 @@ func (x *exchange) start(ctx context.Context, p *passing, r mcp.Request) answer 
 
 // attend waits with an open request for the end of its call, or until the client must be asked.
 func (x *exchange) attend(ctx context.Context, k *parked) answer {
-	for {
+	var soon <-chan time.Time
+	for full := false; ; {
 		select {
 		case <-k.wake:
+		case <-soon:
+			full = true
 		case <-ctx.Done():
 			k.cancel()
 			return failed(http.StatusOK, jsonrpc.CodeInternal, "the request was cancelled")
@@ -62,8 +68,10 @@ func (x *exchange) attend(ctx context.Context, k *parked) answer {
 		switch {
 		case end != nil:
 			return x.ended(ctx, end, lacks)
-		case len(open) > 0:
+		case len(open) > 0 && full:
 			return x.park(k, open)
+		case len(open) > 0 && soon == nil:
+			soon = time.After(gatherTime)
 		}
 	}
 }

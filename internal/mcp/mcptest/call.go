@@ -32,6 +32,8 @@ func (s *Server) call(ctx context.Context, in *incoming) []byte {
 			in.out(jsonrpc.AppendNotification(nil, "notifications/progress", fmt.Appendf(nil, `{"progressToken":%s,"progress":%d,"total":%d}`, token, done, total)))
 		}
 	}
+	c.Params = in.Params
+	c.Notify = func(method string, params []byte) { in.out(jsonrpc.AppendNotification(nil, method, params)) }
 	c.Ask = func(method string, params []byte) []byte { return s.ask(ctx, in, method, params) }
 	if t.Func != nil {
 		res, err := t.Func(ctx, c)

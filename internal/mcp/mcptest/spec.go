@@ -99,6 +99,8 @@ type Call struct {
 	Name     string
 	Args     []byte // the raw arguments; nil if absent
 	Meta     []byte // the raw _meta; nil if absent
+	Params   []byte // the raw params
+	Notify   func(method string, params []byte)
 	Progress func(done, total int)
 	// Ask sends the client a request and returns its result, or an error object (older era). It returns nil when the call ends.
 	Ask func(method string, params []byte) []byte
