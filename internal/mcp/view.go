@@ -47,6 +47,9 @@ type shelf struct {
 	table map[string]*shelved
 	order []*shelved
 	own   ownSet
+
+	once  sync.Once
+	older []byte // see OlderTools
 }
 
 // shelved is one tool of a shelf.

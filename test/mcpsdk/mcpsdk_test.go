@@ -17,6 +17,7 @@ import (
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 
+	"github.com/fairlead/fairlead/internal/mcp/mcptest"
 	"github.com/fairlead/fairlead/test/gateway"
 	"github.com/fairlead/fairlead/test/scripted"
 )
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	mcptest.Main()
 	code := m.Run()
 	gateway.Clean()
 	os.Exit(code)

@@ -69,6 +69,9 @@ func (x *exchange) listTools(ctx context.Context, _ func(string, []byte)) answer
 	if f != nil {
 		return answer{failure: f}
 	}
+	if !x.modern {
+		return x.list("tools", v.OlderTools(), v)
+	}
 	return x.list("tools", v.Tools(), v)
 }
 

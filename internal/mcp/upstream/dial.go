@@ -41,19 +41,44 @@ func refusedByGuard(err error) bool { return errors.Is(err, netguard.ErrRefused)
 
 // dialEra tries one way after the other.
 func (d *Dialer) dialEra(ctx context.Context, t target, known era) (*session, error) {
-	if known.sse && t.Transport != "http" {
+	switch {
+	case known.sse && t.Transport != "http":
 		return d.dialSSE(ctx, t)
-	}
-	if t.pinned() >= revModern {
+	case t.pinned() >= revModern:
 		return d.dialModern(ctx, t, 0)
+	case t.pinned() != "", known.legacy:
+		return d.dialOlder(ctx, t)
+	case known.only:
+		return d.dialModern(ctx, t, d.o.Probe)
+	case t.Client != nil:
+		return d.dialAsking(ctx, t)
 	}
-	if t.pinned() == "" && !known.legacy && t.Client == nil { // only the older era has servers that ask a client
-		s, err := d.dialModern(ctx, t, d.o.Probe)
-		if err == nil || !errors.Is(err, errOtherEra) || ctx.Err() != nil {
-			return s, err
-		}
+	s, err := d.dialModern(ctx, t, d.o.Probe)
+	if err == nil || !errors.Is(err, errOtherEra) || ctx.Err() != nil {
+		return s, err
 	}
 	return d.dialOlder(ctx, t)
+}
+
+// dialAsking opens the session of a client that can be asked: in the older era if the server has sessions there, without which it
+// cannot be answered what it asks; else in the stateless one.
+func (d *Dialer) dialAsking(ctx context.Context, t target) (*session, error) {
+	s, err := d.dialOlder(ctx, t)
+	if err != nil || s.modern() || !s.nameless() {
+		return s, err
+	}
+	m, err := d.dialModern(ctx, t, d.o.Probe)
+	if err != nil {
+		return s, nil
+	}
+	_ = s.Close()
+	return m, nil
+}
+
+// nameless reports whether a server over streamable HTTP has given a session no id.
+func (s *session) nameless() bool {
+	w, ok := s.t.(*web)
+	return ok && w.sid == ""
 }
 
 // dialOlder tries the handshake, and HTTP+SSE for servers that take no posts.
@@ -63,7 +88,14 @@ func (d *Dialer) dialOlder(ctx context.Context, t target) (*session, error) {
 	case err == nil || hopeless(ctx, err):
 		return s, err
 	case t.pinned() == "" && modernAfterAll(err):
-		return d.adoptModern(t), nil
+		if t.Client == nil { // it has been asked for that era before
+			return d.adoptModern(t), nil
+		}
+		m, merr := d.dialModern(ctx, t, d.o.Probe)
+		if merr == nil {
+			d.remember(t.URL, era{only: true})
+		}
+		return m, merr
 	case t.Transport != "http" && noPost(err):
 		if s, serr := d.dialSSE(ctx, t); serr == nil {
 			return s, nil

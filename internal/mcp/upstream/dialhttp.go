@@ -13,7 +13,8 @@ func (d *Dialer) dialModern(ctx context.Context, t target, timeout time.Duration
 		_ = s.Close()
 		return nil, err
 	}
-	d.remember(t.URL, era{})
+	known, _ := d.remembered(t.URL)
+	d.remember(t.URL, era{only: known.only})
 	s.listen(w.spawn)
 	return s, nil
 }

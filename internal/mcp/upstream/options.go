@@ -131,6 +131,7 @@ type target struct {
 type era struct {
 	legacy bool // it wants the handshake
 	sse    bool // and HTTP+SSE
+	only   bool // it knows the stateless era only
 }
 
 // maxEras bounds what is remembered; servers that requests name would fill the map otherwise.
