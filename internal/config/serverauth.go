@@ -80,18 +80,24 @@ func (d *decoder) checkServerAuth(c *Config, s *Server, path string) {
 		d.wrong(path+".forward_headers", "authorization does not go with auth, which sets it")
 	}
 	d.checkClient(&s.Auth, here)
-	user := s.Auth.Type == AuthUser
-	if user && d.has(here+".token_url") {
-		d.wrong(here+".token_url", "does not go with oauth, whose users log in where the issuer's metadata say")
-	}
-	if user && d.has(path+".openapi") && !d.has(path+".base_url") {
-		d.wrong(path+".base_url", "is missing: users log in to what is there")
-	}
 	if s.Auth.Type != AuthExchange && d.has(here+".audience") {
 		d.wrong(here+".audience", "goes with token_exchange only")
 	}
-	if host, _, err := net.SplitHostPort(c.Listen); user && c.PublicURL == "" && err == nil && !loopbackHost(host) {
-		d.wrong(here+".type", "oauth needs public_url, where the browsers of users come back to")
+	if s.Auth.Type == AuthUser {
+		d.checkLogins(c, path)
+	}
+}
+
+// checkLogins holds a server that users log in to to what they need for that.
+func (d *decoder) checkLogins(c *Config, path string) {
+	if d.has(path + ".auth.token_url") {
+		d.wrong(path+".auth.token_url", "does not go with oauth, whose users log in where the issuer's metadata say")
+	}
+	if d.has(path+".openapi") && !d.has(path+".base_url") {
+		d.wrong(path+".base_url", "is missing: users log in to what is there")
+	}
+	if host, _, err := net.SplitHostPort(c.Listen); c.PublicURL == "" && err == nil && !loopbackHost(host) {
+		d.wrong(path+".auth.type", "oauth needs public_url, where the browsers of users come back to")
 	}
 }
 
