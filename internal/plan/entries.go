@@ -48,6 +48,9 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 			if id == nil || !p.allows(id, &u) {
 				return mcp.Verdict{}
 			}
+			if u.Toolset != "" { // the rules are about what is in it
+				return mcp.Verdict{Decision: mcp.Allow}
+			}
 			return p.judge(u)
 		},
 		Header: c.Header, Key: c.Credential.Key.Reveal(), Forward: c.Credential.Forwards, Hosts: c.Hosts, External: p.External,

@@ -126,6 +126,11 @@ func (s *SQL) write(ctx context.Context, op string, do func(context.Context, *sq
 
 // writeTo is write for who must know the database.
 func (s *SQL) writeTo(ctx context.Context, op string, do func(context.Context, *sql.Tx, *Database) error) error {
+	return s.writeOver(ctx, op, evict, do)
+}
+
+// writeOver is writeTo for what has room made for it in its own way.
+func (s *SQL) writeOver(ctx context.Context, op string, room func(context.Context, *sql.Tx) error, do func(context.Context, *sql.Tx, *Database) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	db, err := s.open(ctx)
@@ -135,7 +140,7 @@ func (s *SQL) writeTo(ctx context.Context, op string, do func(context.Context, *
 	try := func(ctx context.Context, tx *sql.Tx) error { return do(ctx, tx, db) }
 	err = db.inTx(ctx, db.Write, try)
 	for n := 0; n < evictions && err != nil && db.Full != nil && db.Full(err); n++ {
-		if err = db.inTx(ctx, db.Write, evict); err == nil {
+		if err = db.inTx(ctx, db.Write, room); err == nil {
 			err = db.inTx(ctx, db.Write, try)
 		}
 	}

@@ -1,6 +1,6 @@
 // Package store keeps what outlives a request: hidden halves of mixed turns, calls that wait for the client's word, replies
-// that clients come back to, the events of those that are made in the background, whose the files at providers are, and what
-// servers let principals in by.
+// that clients come back to, the events of those that are made in the background, whose the files at providers are, what
+// servers let principals in by, and results of tools that are too long for one reading.
 //
 // Everything belongs to a principal and expires. An id that is wrong, foreign or expired is not found, and no two of these
 // can be told apart. Every method takes effect as a whole or not at all, whenever its process dies, and all processes that
@@ -25,6 +25,7 @@ type Store interface {
 	Events
 	Things
 	Grants
+	Results
 	// Sweep deletes what has expired. It happens by itself, too, until Close.
 	Sweep(ctx context.Context) error
 	// Close ends the sweeper and closes the database. Nothing is asked of a Store that is closed.
@@ -154,6 +155,25 @@ type Grant struct {
 	Version int64 // another one after each change
 }
 
+// Results are results of tools that were too long to be passed on as a whole, for who reads on. In a store that is full, they
+// make room for everything else, and nothing else does for them.
+type Results interface {
+	// SaveResult keeps a result. Its id has never been used before.
+	SaveResult(ctx context.Context, principal string, r ToolResult) error
+	// ResultPart returns a result with at most limit bytes of its text, from the byte offset on.
+	ResultPart(ctx context.Context, principal, id string, offset, limit int) (ToolResult, bool, error)
+}
+
+// ToolResult is what one call of a tool has come to.
+type ToolResult struct {
+	ID       string
+	Server   string // whose tool it was
+	Tool     string // the server's own name for it
+	External bool   // the server was named by a request and not by the config
+	Text     []byte
+	Size     int // of the whole text, in bytes; it is what a store says
+}
+
 // The bounds of a chain: its replies, and the bytes of their Input and Items.
 const (
 	MaxChain      = 500
@@ -169,6 +189,7 @@ type Options struct {
 	ApprovalsFor time.Duration // 24 hours
 	RepliesFor   time.Duration // 30 days
 	ThingsFor    time.Duration // a year, from when they were last noted
+	ResultsFor   time.Duration // 1 hour
 	Lease        time.Duration // 1 minute: how long a Renew holds; the clocks of replicas must not differ by as much
 	SweepEvery   time.Duration // 1 minute
 	Timeout      time.Duration // 15 seconds: one call
@@ -188,6 +209,7 @@ func (o Options) withDefaults() Options {
 	set(&o.ApprovalsFor, 24*time.Hour)
 	set(&o.RepliesFor, 30*24*time.Hour)
 	set(&o.ThingsFor, 365*24*time.Hour)
+	set(&o.ResultsFor, time.Hour)
 	set(&o.Lease, time.Minute)
 	set(&o.SweepEvery, time.Minute)
 	set(&o.Timeout, 15*time.Second)

@@ -21,6 +21,7 @@ var tables = [...]struct{ name, key string }{
 	{"fairlead_things", "principal, id"},
 	{"fairlead_grants", "principal, id"},
 	{"fairlead_leases", "principal, id"},
+	{resultTable, "principal, id"},
 }
 
 // tend sweeps, and looks after what is held, until ctx ends.
@@ -87,13 +88,20 @@ func (s *SQL) bounded(ctx context.Context, do func(context.Context) error) error
 	return do(ctx)
 }
 
-// evict forgets the oldest quarter of everything.
+// evict forgets the oldest quarter of the results, and when there are none, of everything.
 func evict(ctx context.Context, tx *sql.Tx) error {
+	if some, err := evictFrom(ctx, tx, resultTable, "principal, id"); some || err != nil {
+		return err
+	}
 	for _, t := range tables {
-		_, err := tx.ExecContext(ctx, `DELETE FROM `+t.name+` WHERE (`+t.key+`) IN (SELECT `+t.key+` FROM `+t.name+` ORDER BY expires LIMIT (SELECT (count(*) + 3) / 4 FROM `+t.name+`))`)
-		if err != nil {
+		if _, err := evictFrom(ctx, tx, t.name, t.key); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// evictFrom forgets the oldest quarter of a table, and reports whether there was any.
+func evictFrom(ctx context.Context, tx *sql.Tx, name, key string) (bool, error) {
+	return changed(tx.ExecContext(ctx, `DELETE FROM `+name+` WHERE (`+key+`) IN (SELECT `+key+` FROM `+name+` ORDER BY expires LIMIT (SELECT (count(*) + 3) / 4 FROM `+name+`))`))
 }

@@ -159,3 +159,10 @@ func TestRefusedFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryFullOfResults(t *testing.T) {
+	const limit = 16 << 20
+	s := sqlite.Memory(store.Options{MemoryBytes: limit})
+	defer s.Close()
+	storetest.Full(t, s, limit)
+}

@@ -35,6 +35,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Database) {
 		"expiry": expiry, "swept": swept, "sweeps by itself": sweeper, "reopened": reopened, "opened at once": openedAtOnce,
 		"left by its caller": abandoned, "closed": closed, "many items": manyItems,
 		"grants": grants, "grants of others": grantsOfOthers, "takes race": takesRace, "leases": leases, "leases race": leasesRace,
+		"results": results, "results of others": resultsOfOthers,
 		"things": things, "things of others": thingsOfOthers,
 	} {
 		t.Run(name, func(t *testing.T) {
