@@ -35,11 +35,11 @@ func configFields(c *Config) []field {
 		{name: "prices", to: named[Price]{&c.Prices, newPrice, priceName, priceFields}, doc: "What models cost, by provider/model, or by model for every provider; a * at the end stands for the rest of a name. It counts before what is built in."},
 		{
 			name: "store", to: storage{&c.Store},
-			doc: "Where kept replies, open approvals and hidden turns are: the path of a file (SQLite; relative paths start in the folder of the config), or postgres://user:password@host/database for several replicas, best as ${NAME}. Absent: in memory, and gone when the gateway ends.",
+			doc: "Where kept replies, open approvals, hidden turns and users' tokens for MCP servers are: the path of a file (SQLite; relative paths start in the folder of the config), or postgres://user:password@host/database for several replicas, best as ${NAME}. Absent: in memory, and gone when the gateway ends.",
 		},
 		{
 			name: "secrets", to: hiddenTexts{&c.Secrets, texts{each: secretItem, least: 1, once: true}},
-			doc: "What seals the ids of MCP sessions, best as ${NAME}, 16 characters or more. The first one seals and all of them open, so that a new one is put in front and an old one taken out a day later. Replicas have the same. Absent: random, so that sessions end with the process.",
+			doc: "What seals the ids of MCP sessions and the tokens of users for MCP servers, best as ${NAME}, 16 characters or more. The first one seals and all of them open, so that a new one is put in front and an old one taken out a day later. Replicas have the same. Absent: random, so that sessions and logins end with the process.",
 		},
 	}
 }
