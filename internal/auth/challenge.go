@@ -27,6 +27,14 @@ func (r *Keyring) Challenge(path string, shown Credential) string {
 // Scoped reports whether the identity comes from a token, so that more scopes could allow it more.
 func (i *Identity) Scoped() bool { return i.token != nil }
 
+// Scopes are those of the token; nil for keys.
+func (i *Identity) Scopes() []string {
+	if i.token == nil {
+		return nil
+	}
+	return i.token.claims.Scopes
+}
+
 // Insufficient is the WWW-Authenticate of the refusal of a use that a token has not the scope for, at the MCP endpoint with this
 // path; empty, if no scope would change that. The use is what allows says that an identity may do. RFC 6750 §3.1.
 func (i *Identity) Insufficient(path string, allows func(*Identity) bool) string {

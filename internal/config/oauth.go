@@ -179,6 +179,9 @@ func (d *decoder) checkOAuth(c *Config) {
 	for i := range c.OAuth.Issuers {
 		o, path := &c.OAuth.Issuers[i], item("oauth.issuers", i)
 		once(path, "name", o.Name)
+		if slices.ContainsFunc(c.Keys, func(k Key) bool { return k.Name == o.Name && o.Name != "" }) {
+			d.wrong(path+".name", "a key has this name already, and logs and rules know both by it")
+		}
 		once(path, "issuer", o.URL)
 		d.checkGrants(c, o, path)
 	}

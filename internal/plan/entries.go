@@ -51,7 +51,7 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 			if u.Toolset != "" { // the rules are about what is in it
 				return mcp.Verdict{Decision: mcp.Allow}
 			}
-			return p.judge(u)
+			return p.judge(id, u)
 		},
 		Header: c.Header, Key: c.Credential.Key.Reveal(), Forward: c.Credential.Forwards, Hosts: c.Hosts, External: p.External,
 		Toolsets: p.Toolsets,

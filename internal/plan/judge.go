@@ -1,12 +1,13 @@
 package plan
 
 import (
+	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/mcp"
 	"github.com/fairlead/fairlead/internal/policy"
 )
 
 // judge asks the rules about a use that the principal's permissions let through.
-func (p *Planner) judge(u mcp.Use) mcp.Verdict {
+func (p *Planner) judge(id *auth.Identity, u mcp.Use) mcp.Verdict {
 	if p.Rules == nil {
 		return mcp.Verdict{Decision: mcp.Allow}
 	}
@@ -15,7 +16,7 @@ func (p *Planner) judge(u mcp.Use) mcp.Verdict {
 		return mcp.Verdict{Decision: mcp.Allow}
 	}
 	v := rules.Decide(&policy.Facts{
-		Principal: u.Principal, Server: u.Server, External: u.External, Untrusted: u.Untrusted,
+		Principal: id.Name, Subject: id.Subject, Scopes: id.Scopes(), Server: u.Server, External: u.External, Untrusted: u.Untrusted,
 		Tool: u.Tool, ReadOnly: u.Hints.ReadOnly, Destructive: u.Hints.Destructive(), Idempotent: u.Hints.Idempotent, OpensUp: u.Hints.OpenWorld(),
 		Prompt: u.Prompt, Resource: u.Resource, Args: u.Arguments, Tainted: u.Tainted,
 	})

@@ -1,6 +1,9 @@
 package policy
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // memo remembers what was foreseen, for lists of tools are asked for again and again.
 type memo struct {
@@ -13,13 +16,13 @@ const maxMemo = 1 << 16
 
 // subject is all that a verdict on what is in a list can depend on.
 type subject struct {
-	principal, server, tool                    string
+	principal, subject, scopes, server, tool   string
 	external, untrusted                        bool
 	readOnly, destructive, idempotent, opensUp bool
 }
 
 func (m *memo) get(f *Facts, find func() Verdict) Verdict {
-	k := subject{f.Principal, f.Server, f.Tool, f.External, f.Untrusted, f.ReadOnly, f.Destructive, f.Idempotent, f.OpensUp}
+	k := subject{f.Principal, f.Subject, strings.Join(f.Scopes, " "), f.Server, f.Tool, f.External, f.Untrusted, f.ReadOnly, f.Destructive, f.Idempotent, f.OpensUp}
 	m.mu.RLock()
 	v, ok := m.by[k]
 	m.mu.RUnlock()

@@ -31,7 +31,9 @@ type Verdict struct {
 
 // Facts are what rules can look at.
 type Facts struct {
-	Principal string
+	Principal string   // the name of the key, or of the token's issuer
+	Subject   string   // whom the issuer means; empty for keys
+	Scopes    []string // of the token
 	Server    string
 	External  bool // named by the request and not by the config
 	Untrusted bool // the server is marked so
@@ -159,6 +161,6 @@ func (*Policy) better(a, b Verdict) Verdict {
 
 // fails is the verdict when a rule cannot be evaluated.
 func (p *Policy) fails(rule string, f *Facts, err error) Verdict {
-	p.log.Warn("a rule cannot be evaluated, so that a use of an MCP server is denied", "rule", rule, "server", f.Server, "tool", f.Tool, "principal", f.Principal, "error", err)
+	p.log.Warn("a rule cannot be evaluated, so that a use of an MCP server is denied", "rule", rule, "server", f.Server, "tool", f.Tool, "principal", f.Principal, "subject", f.Subject, "error", err)
 	return Verdict{Rule: rule, Reason: "a rule of the gateway could not be evaluated"}
 }

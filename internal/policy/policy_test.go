@@ -106,6 +106,10 @@ func TestWhatListsShow(t *testing.T) {
 		{"a server", []config.Rule{deny(`server.name == "files"`)}, Facts{Server: "files"}, Deny},
 		{"a server, one tool of it", []config.Rule{deny(`server.name == "files" && tool.name == "x"`)}, Facts{Server: "files"}, Allow},
 		{"a server, all but one tool of it", []config.Rule{allow(`tool.name == "x"`), deny(`true`)}, Facts{Server: "files"}, Allow},
+		{"a server, for a scope", []config.Rule{deny(`!("write" in principal.scopes)`)}, Facts{Server: "files", Scopes: []string{"read", "write"}}, Allow},
+		{"a server, without the scope", []config.Rule{deny(`!("write" in principal.scopes)`)}, Facts{Server: "files", Scopes: []string{"read"}}, Deny},
+		{"a server, for a subject", []config.Rule{deny(`principal.name == "staff" && principal.subject == "eve"`)}, Facts{Server: "files", Principal: "staff", Subject: "eve"}, Deny},
+		{"a server, for a key", []config.Rule{deny(`principal.subject != "" || size(principal.scopes) > 0`)}, Facts{Server: "files", Principal: "ops"}, Allow},
 		{"a server, for one principal", []config.Rule{deny(`server.name == "files" && principal.name != "alice"`)}, Facts{Server: "files", Principal: "bob"}, Deny},
 		{"what only writes is no word on a server", []config.Rule{deny(`!tool.read_only`)}, Facts{Server: "files"}, Allow},
 	} {

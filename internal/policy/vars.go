@@ -32,6 +32,8 @@ const (
 // table holds the variables of rules.
 var table = [...]variable{
 	{"principal.name", cel.StringType, func(v *vars) ref.Val { return types.String(v.f.Principal) }, ofServer},
+	{"principal.subject", cel.StringType, func(v *vars) ref.Val { return types.String(v.f.Subject) }, ofServer},
+	{"principal.scopes", cel.ListType(cel.StringType), func(v *vars) ref.Val { return types.DefaultTypeAdapter.NativeToValue(v.f.Scopes) }, ofServer},
 	{"server.name", cel.StringType, func(v *vars) ref.Val { return types.String(v.f.Server) }, ofServer},
 	{"server.untrusted", cel.BoolType, func(v *vars) ref.Val { return types.Bool(v.f.Untrusted) }, ofServer},
 	{"server.external", cel.BoolType, func(v *vars) ref.Val { return types.Bool(v.f.External) }, ofServer},
