@@ -28,7 +28,7 @@ func ringOf(cfg *config.Config) (*seal.Ring, error) {
 // keepLogins makes what shows servers who asks, in front of the catalogue that opens sessions with them.
 func (a *App) keepLogins(ring *seal.Ring, o Options) {
 	a.logins = mcpall.NewLogins(mcpall.LoginOptions{Store: a.kept, Seal: ring, Base: a.base, Log: o.Log})
-	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: o.Log, Version: o.Version}), mcp.Options{Log: o.Log, Authorize: a.logins.Authorize, Vet: a.pins.vet, ListTime: o.listTime})
+	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: o.Log, Version: o.Version}), mcp.Options{Log: o.Log, Authorize: mcpall.Authorize(a.logins), Vet: a.pins.vet, ListTime: o.listTime})
 	a.logins.Serve(a.servers)
 }
 
@@ -60,5 +60,6 @@ func serverAuth(a *config.ServerAuth) *mcp.Auth {
 	return &mcp.Auth{
 		Type: a.Type, ClientID: a.ClientID, ClientSecret: a.ClientSecret, PrivateKey: a.PrivateKey, Scopes: a.Scopes,
 		Issuer: a.Issuer, TokenURL: a.TokenURL, Audience: a.Audience,
+		Region: a.Region, Service: a.Service, AccessKey: a.AccessKey, SecretKey: a.SecretKey, SessionToken: a.SessionToken,
 	}
 }

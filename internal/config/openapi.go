@@ -72,6 +72,11 @@ func (d *decoder) checkWay(s *Server, path string) {
 		return
 	}
 	d.checkTransport(s, path)
+	d.checkOthers(way, path)
+}
+
+// checkOthers notes the keys that go with another way.
+func (d *decoder) checkOthers(way int, path string) {
 	said := map[string]bool{}
 	for _, other := range ways {
 		for _, k := range other.goes {

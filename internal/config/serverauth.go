@@ -9,7 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/secret"
 )
 
-// ServerAuth is how the gateway shows a server who asks, by tokens of OAuth.
+// ServerAuth is how the gateway shows a server who asks, by tokens of OAuth or by signatures of AWS.
 type ServerAuth struct {
 	Type         string // one of the words below; "": by headers alone
 	ClientID     string
@@ -19,6 +19,7 @@ type ServerAuth struct {
 	Issuer       string
 	TokenURL     string
 	Audience     string
+	Signature
 }
 
 // The types of a server's auth.
@@ -26,13 +27,18 @@ const (
 	AuthUser     = "oauth"
 	AuthOwn      = "client_credentials"
 	AuthExchange = "token_exchange"
+	AuthSigned   = "sigv4"
 )
 
 func serverAuthFields(a *ServerAuth) []field {
+	return append(tokenFields(a), signatureFields(&a.Signature)...)
+}
+
+func tokenFields(a *ServerAuth) []field {
 	return []field{
 		{
-			name: "type", to: choice{&a.Type, []string{AuthUser, AuthOwn, AuthExchange}}, required: true,
-			doc: "Whose token the server sees: each user's, who logs in to it (oauth), the gateway's own (client_credentials), or one that its authorization server gives for the caller's (token_exchange).",
+			name: "type", to: choice{&a.Type, []string{AuthUser, AuthOwn, AuthExchange, AuthSigned}}, required: true,
+			doc: "Whose token the server sees: each user's, who logs in to it (oauth), the gateway's own (client_credentials), or one that its authorization server gives for the caller's (token_exchange). Or the server sees signatures of AWS, of the gateway's own (sigv4).",
 		},
 		{name: "client_id", to: text{&a.ClientID, clientID}, doc: "Who the gateway is to the authorization server. With oauth it may be left out where the authorization server reads the gateway's own description, or registers clients."},
 		{name: "client_secret", to: hidden{func(s string) { a.ClientSecret = secret.New(s) }, credential}, doc: "What proves that, best as ${NAME} or ${file:/path}; it goes to the issuer, or to token_url."},
@@ -78,6 +84,9 @@ func (d *decoder) checkServerAuth(c *Config, s *Server, path string) {
 	}
 	if slices.ContainsFunc(s.ForwardHeaders, isAuthorization) {
 		d.wrong(path+".forward_headers", "authorization does not go with auth, which sets it")
+	}
+	if d.checkSignature(&s.Auth, here) {
+		return
 	}
 	d.checkClient(&s.Auth, here)
 	if s.Auth.Type != AuthExchange && d.has(here+".audience") {

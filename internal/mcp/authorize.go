@@ -14,7 +14,7 @@ import (
 
 // Auth is how the gateway shows one server who asks, where the config says so.
 type Auth struct {
-	Type         string // oauth | client_credentials | token_exchange
+	Type         string // oauth | client_credentials | token_exchange | sigv4
 	ClientID     string
 	ClientSecret secret.String
 	PrivateKey   secret.String // in PEM, instead of the secret
@@ -22,10 +22,15 @@ type Auth struct {
 	Issuer       string // the authorization server; "": the one that the server names
 	TokenURL     string // where tokens are, for an authorization server without metadata
 	Audience     string // token_exchange: for whom the token is to be
+
+	Region, Service string        // sigv4: what requests are signed for
+	AccessKey       string        // sigv4: whose key it is; "": the credentials that AWS's own SDKs find
+	SecretKey       secret.String // sigv4
+	SessionToken    secret.String // sigv4: of a key that expires
 }
 
 // Own reports whether it is the gateway itself that asks, for all callers alike.
-func (a *Auth) Own() bool { return a.Type == "client_credentials" }
+func (a *Auth) Own() bool { return a.Type == "client_credentials" || a.Type == "sigv4" }
 
 // Caller is for whom a server is asked.
 type Caller struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/mcp/front"
 	"github.com/fairlead/fairlead/internal/mcp/login"
 	"github.com/fairlead/fairlead/internal/mcp/openapi"
+	"github.com/fairlead/fairlead/internal/mcp/sign"
 	"github.com/fairlead/fairlead/internal/mcp/upstream"
 )
 
@@ -47,3 +48,14 @@ type LoginOptions = login.Options
 
 // NewLogins returns what shows servers who asks.
 func NewLogins(o LoginOptions) *Logins { return login.New(o) }
+
+// Authorize returns what shows a server who asks, by tokens or by signatures; see [mcp.Options].
+func Authorize(l *Logins) func(*mcp.Server, mcp.Caller) (mcp.Authorizer, string) {
+	signers := new(sign.Signers)
+	return func(s *mcp.Server, c mcp.Caller) (mcp.Authorizer, string) {
+		if s.Auth.Type == "sigv4" {
+			return signers.Authorize(s), ""
+		}
+		return l.Authorize(s, c)
+	}
+}
