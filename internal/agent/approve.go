@@ -15,7 +15,7 @@ import (
 // over.
 func (r *run) question(ctx context.Context, t *turn, yield func(llm.Event, error) bool) bool {
 	for _, c := range t.calls(asks) {
-		p := llm.Pending{ID: newQuestion(), Call: c, Wire: t.wire, Reason: r.reasons[c.ID]}
+		p := llm.Pending{ID: newQuestion(), Call: c, Wire: t.wire, Reason: r.reasons[c.ID], Tainted: r.tainted}
 		if tool := r.tool(c.Name); tool != nil {
 			p.Label, p.Server, p.Tool = tool.Label, tool.Server, tool.Tool
 		}
@@ -51,6 +51,9 @@ func (r *run) answer(ctx context.Context, yield func(llm.Event, error) bool) boo
 	r.asked, r.ids = map[string]string{}, map[string]bool{}
 	for i := range r.req.Answers {
 		a := &r.req.Answers[i]
+		for _, server := range a.Pending.Tainted {
+			r.taint(server)
+		}
 		c := r.named(&a.Pending)
 		turn.Calls = append(turn.Calls, c)
 		r.ids[c.ID] = true

@@ -33,6 +33,9 @@ func (r *run) review(t *turn, yield func(llm.Event, error) bool) bool {
 
 // hold leaves a call to the client's word.
 func (r *run) hold(t *turn, c *call, reason string, yield func(llm.Event, error) bool) bool {
+	name := c.shown().Name
+	server, tool := r.where(name)
+	r.loop.Log.Info("a tool call is left to the client", "server", server, "tool", tool, "principal", r.loop.Principal, "reason", reason)
 	if c.owner == runs {
 		if c.owner = r.asking; c.owner == clients && !t.handOver(c, yield) {
 			return false
@@ -45,8 +48,7 @@ func (r *run) hold(t *turn, c *call, reason string, yield func(llm.Event, error)
 		r.reasons[c.ID] = reason
 		return true
 	}
-	held := &llm.Held{ID: c.ID, Name: c.shown().Name, Reason: reason}
-	held.Server, held.Tool = r.where(held.Name)
+	held := &llm.Held{ID: c.ID, Name: name, Server: server, Tool: tool, Reason: reason}
 	return yield(llm.Event{Kind: llm.Note, Note: &llm.Notice{Held: held}}, nil)
 }
 

@@ -76,7 +76,7 @@ func TestAHeldCallIsAQuestionWhereThereIsAWordForIt(t *testing.T) {
 	if strings.Contains(got, "call client") || !strings.Contains(got, "asked") || !strings.Contains(got, "result c2") || b.calls.Load() != 1 {
 		t.Errorf("got\n%s", got)
 	}
-	if all := kept.All(); len(all) != 1 || all[0].Reason != "web is not trusted" || all[0].Call.ID != "c1" {
+	if all := kept.All(); len(all) != 1 || all[0].Reason != "web is not trusted" || all[0].Call.ID != "c1" || !slices.Equal(all[0].Tainted, []string{"web"}) {
 		t.Errorf("kept %+v", all)
 	}
 }

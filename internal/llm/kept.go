@@ -38,6 +38,8 @@ type Pending struct {
 	Call   Call   `json:"call"` // complete, as the model made it
 	Wire   string `json:"wire,omitempty"`
 	Reason string `json:"reason,omitempty"` // why it is asked, where a rule of the gateway's says so
+	// Tainted are the servers of no trust whose results the model had read when it made the call.
+	Tainted []string `json:"tainted,omitempty"`
 }
 
 // Answer is the client's word on a call that was asked about.
