@@ -94,6 +94,9 @@ func (a *App) Apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	if err := checkPrivateKeys(cfg); err != nil {
+		return err
+	}
 	rules, err := policy.New(cfg, a.log)
 	if err != nil {
 		return err

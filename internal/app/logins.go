@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/mcp"
 	mcpall "github.com/fairlead/fairlead/internal/mcp/all"
+	"github.com/fairlead/fairlead/internal/oauth"
 	"github.com/fairlead/fairlead/internal/seal"
 )
 
@@ -50,6 +51,18 @@ func (a *App) base() string {
 		return ""
 	}
 	return "http://" + listen
+}
+
+// checkPrivateKeys refuses a private key that could sign nothing.
+func checkPrivateKeys(cfg *config.Config) error {
+	for i := range cfg.Servers {
+		if k := cfg.Servers[i].Auth.PrivateKey; !k.Empty() {
+			if _, err := oauth.ReadKey(k.Reveal()); err != nil {
+				return fmt.Errorf("mcp_servers: %s: auth.private_key: %w", cfg.Servers[i].Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // serverAuth is how a server of the config is shown who asks.

@@ -173,13 +173,17 @@ func level(err error) slog.Level {
 	return slog.LevelWarn
 }
 
-// LoggedIn says that a principal can use a server from now on: what is remembered of failures before is forgotten, and clients
-// are told that lists may have changed.
+// LoggedIn says that a principal has logged in to a server, maybe as somebody else than before: its sessions there that nobody uses
+// are closed, what is remembered of failures is forgotten, and clients are told that lists may have changed.
 func (c *Catalogue) LoggedIn(principal, server string) {
 	if p := c.pool(server); p != nil {
 		p.mu.Lock()
 		for _, s := range p.slots {
 			if s.caller.Principal != principal {
+				continue
+			}
+			if s.active == 0 {
+				p.drop(s)
 				continue
 			}
 			s.mu.Lock()

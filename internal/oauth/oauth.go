@@ -38,12 +38,11 @@ func unusable(message string) error { return &Unusable{Message: message} }
 
 // Refusal is the error that an authorization server has answered with (RFC 6749 §5.2).
 type Refusal struct {
-	Code        string // "invalid_grant"
-	Description string // for the log only: it is the server's text
-	Status      int
+	Code   string // "invalid_grant"
+	Status int
 }
 
-// Error is the code, which is from a fixed set.
+// Error names the code, which is one word. What else the server says may hold what it was sent, and is not kept.
 func (e *Refusal) Error() string { return "the authorization server refused: " + e.Code }
 
 // RefusedFor reports whether an authorization server has refused with one of some codes.

@@ -146,8 +146,7 @@ func sayable(s string) bool {
 func refusal(resp *http.Response) error {
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 16<<10))
 	var e struct {
-		Code        string `json:"error"`
-		Description string `json:"error_description"`
+		Code string `json:"error"`
 	}
 	if err := json.Unmarshal(b, &e); err != nil || !scopeWord(e.Code) || len(e.Code) > 64 {
 		if resp.StatusCode/100 == 4 {
@@ -155,8 +154,5 @@ func refusal(resp *http.Response) error {
 		}
 		return fmt.Errorf("the authorization server answered %d", resp.StatusCode)
 	}
-	if len(e.Description) > 256 {
-		e.Description = e.Description[:256]
-	}
-	return &Refusal{Code: e.Code, Description: e.Description, Status: resp.StatusCode}
+	return &Refusal{Code: e.Code, Status: resp.StatusCode}
 }

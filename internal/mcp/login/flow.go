@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -47,6 +48,7 @@ type pending struct {
 	Ticket   ticket       `json:"ticket"`
 	Issuer   oauth.Server `json:"issuer"` // as it was when the login began, whatever is said of it later
 	Client   client       `json:"client"`
+	URL      string       `json:"url"` // the server's
 	Resource string       `json:"resource"`
 	Redirect string       `json:"redirect"`
 	Verifier string       `json:"verifier"`
@@ -84,7 +86,7 @@ func (k *Keeper) begin(ctx context.Context, t *ticket, s *mcp.Server, browser st
 	if err != nil {
 		return "", k.told(s, "a login to it", err)
 	}
-	p := pending{Ticket: *t, Issuer: *f.issuer, Client: c, Resource: a.Resource, Redirect: redirect, Verifier: a.Verifier, Browser: digest(browser)}
+	p := pending{Ticket: *t, Issuer: *f.issuer, Client: c, URL: s.URL, Resource: a.Resource, Redirect: redirect, Verifier: a.Verifier, Browser: digest(browser)}
 	return to, k.o.Store.PutGrant(ctx, "", pendingID(a.State), k.sealed(pendingScope, p, loginTime), loginTime)
 }
 
@@ -93,50 +95,65 @@ var errUnknown = &mcp.Unavailable{Message: "this login is not known, or it is ov
 
 // finish ends a login with the answer that the browser has brought, and keeps the token for the principal that asked.
 func (k *Keeper) finish(ctx context.Context, answer url.Values, browser string) (*pending, error) {
-	state := answer.Get("state")
-	if state == "" || len(answer["state"]) != 1 {
-		return nil, errUnknown
-	}
-	g, ok, err := k.o.Store.TakeGrant(ctx, "", pendingID(state))
+	p, s, err := k.begun(ctx, answer, browser)
 	if err != nil {
 		return nil, err
 	}
-	var p pending
-	if !ok || !k.open(pendingScope, g.Data, &p) || subtle.ConstantTimeCompare([]byte(digest(browser)), []byte(p.Browser)) != 1 {
-		return nil, errUnknown
-	}
-	s, ok := k.server(&p.Ticket)
-	if !ok {
-		return nil, errUnknown
-	}
 	if err := p.Issuer.CheckIssuer(answer); err != nil {
-		return &p, k.told(&s, "the login", err)
+		return p, k.told(s, "the login", err)
 	}
 	code := answer.Get("code")
 	if code == "" || answer.Get("error") != "" {
-		return &p, k.told(&s, "the login", &oauth.Refusal{Code: word(answer.Get("error"))})
+		return p, k.told(s, "the login", &oauth.Refusal{Code: word(answer.Get("error"))})
 	}
 	// A browser that leaves must not cost the code.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), asking)
 	defer cancel()
-	c, oc := k.client(ctx, &s)
+	c, oc := k.client(ctx, s)
 	a := oauth.Authorization{Redirect: p.Redirect, Resource: p.Resource, Verifier: p.Verifier}
 	tok, err := oc.Ask(c, &p.Issuer, p.Client.identity(s.Auth), oauth.Code(code, &a))
 	if oauth.RefusedFor(err, "invalid_client", "unauthorized_client") {
-		k.forget(ctx, &s, p.Issuer.Issuer, p.Redirect)
+		k.forget(ctx, s, p.Issuer.Issuer, p.Redirect)
 	}
 	if err != nil {
-		return &p, k.told(&s, "asking for the token", err)
+		return p, k.told(s, "asking for the token", err)
 	}
 	t := &kept{Issuer: p.Issuer.Issuer, Client: p.Client, Redirect: p.Redirect, Resource: p.Resource}
 	t.take(tok, p.Ticket.Scopes)
-	if err := k.wallet(&s, p.Ticket.Principal, userToken).save(ctx, t); err != nil {
-		return &p, err
+	if err := k.wallet(s, p.Ticket.Principal, userToken).save(ctx, t); err != nil {
+		return p, err
 	}
 	k.o.Log.Info("a user has logged in to an MCP server", "server", s.Name, "principal", p.Ticket.Principal)
 	k.servers.LoggedIn(p.Ticket.Principal, s.Name)
-	return &p, nil
+	return p, nil
 }
+
+// begun takes the login that an answer is to, which is used up by that, and its server, which must still be the one that it was.
+func (k *Keeper) begun(ctx context.Context, answer url.Values, browser string) (*pending, *mcp.Server, error) {
+	state := answer.Get("state")
+	if len(state) != len(rand.Text()) || len(answer["state"]) != 1 || browser == "" {
+		return nil, nil, errUnknown
+	}
+	if _, ok, err := k.o.Store.Grant(ctx, "", pendingID(state)); !ok { // strangers may ask, and have nothing written
+		return nil, nil, cmp.Or(err, error(errUnknown))
+	}
+	g, ok, err := k.o.Store.TakeGrant(ctx, "", pendingID(state))
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &pending{}
+	if !ok || !k.open(pendingScope, g.Data, p) || subtle.ConstantTimeCompare([]byte(digest(browser)), []byte(p.Browser)) != 1 {
+		return nil, nil, errUnknown
+	}
+	s, ok := k.server(&p.Ticket)
+	if !ok || s.URL != p.URL || !trustsIssuer(s.Auth, p.Issuer.Issuer) {
+		return nil, nil, errUnknown
+	}
+	return p, &s, nil
+}
+
+// trustsIssuer reports whether what came from an issuer may be used: the config names no other.
+func trustsIssuer(a *mcp.Auth, issuer string) bool { return a.Issuer == "" || a.Issuer == issuer }
 
 // word is an error's code as it may be shown.
 func word(code string) string {

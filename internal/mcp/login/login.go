@@ -200,7 +200,7 @@ func (k *Keeper) told(s *mcp.Server, doing string, err error) error {
 		message = u.Message
 	case refused:
 		message = doing + " failed: " + r.Error()
-		k.o.Log.Warn("an authorization server has refused", "server", s.Name, "doing", doing, "code", r.Code, "description", r.Description)
+		k.o.Log.Warn("an authorization server has refused", "server", s.Name, "doing", doing, "code", r.Code)
 		return &mcp.Unavailable{Message: message, Err: err}
 	}
 	k.o.Log.Warn("a token for an MCP server could not be had", "server", s.Name, "doing", doing, "error", err)

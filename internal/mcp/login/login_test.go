@@ -266,8 +266,9 @@ func TestAttack02Exchange(t *testing.T) {
 	}
 }
 
-// TestWhoLogsIn: a login belongs to the principal that asked, and to the browser that said yes; it is good once, for ten minutes.
-func TestWhoLogsIn(t *testing.T) {
+// TestAttack01ConfusedDeputy: a login belongs to the principal that asked, and to the browser that said yes to what the page says; it
+// is good once, for ten minutes, and no other site can begin it or end it.
+func TestAttack01ConfusedDeputy(t *testing.T) {
 	now := time.Now()
 	as := newIssuer(t)
 	g := newGateway(t, newProtected(t, as), login.Options{Now: func() time.Time { return now }})
@@ -364,6 +365,18 @@ func TestWhoLogsIn(t *testing.T) {
 		defer resp.Body.Close()
 		if csp := resp.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors 'none'") || resp.Header.Get("X-Frame-Options") != "DENY" || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%v", resp.Header)
+		}
+	})
+	t.Run("a cookie of this host alone", func(t *testing.T) {
+		g := newGateway(t, newProtected(t, as), login.Options{Base: func() string { return "https://gateway.example.com" }})
+		u, _ := url.Parse(g.link("alice"))
+		resp, err := http.Get(g.pages.URL + u.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if c := resp.Header.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-") || !strings.Contains(c, "; Path=/;") || !strings.Contains(c, "Secure") || !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") {
+			t.Error(c)
 		}
 	})
 	t.Run("a server that is gone", func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -18,11 +17,13 @@ import (
 	"github.com/fairlead/fairlead/internal/secret"
 )
 
-// site is what is known of where a server's tokens come from. Its mutex is held while it is asked.
+// site is what is known of where a server's tokens come from. Who has the turn asks, and others wait.
 type site struct {
-	mu   sync.Mutex
-	at   time.Time
-	hint string
+	turn   chan struct{} // holds one
+	at     time.Time
+	hint   string
+	failed error
+	since  time.Time
 	found
 }
 
@@ -32,8 +33,10 @@ type found struct {
 	issuer   *oauth.Server
 }
 
-// siteFresh is how long what was found is taken as it was; a challenge has it looked at anew.
-const siteFresh = 10 * time.Minute
+const (
+	siteFresh = 10 * time.Minute // how long what was found is taken as it was; a challenge has it looked at anew
+	sitePause = 3 * time.Second  // how long nobody asks again after a failure
+)
 
 // site finds out where a server's tokens come from. anew looks again though it is known.
 func (k *Keeper) site(ctx context.Context, s *mcp.Server, hint string, anew bool) (found, error) {
@@ -44,13 +47,17 @@ func (k *Keeper) site(ctx context.Context, s *mcp.Server, hint string, anew bool
 		if len(k.sites) >= maxSites {
 			clear(k.sites)
 		}
-		st = &site{}
+		st = &site{turn: make(chan struct{}, 1)}
 		k.sites[key] = st
 	}
 	k.mu.Unlock()
 	asked := k.o.Now()
-	st.mu.Lock()
-	defer st.mu.Unlock()
+	select {
+	case st.turn <- struct{}{}:
+		defer func() { <-st.turn }()
+	case <-ctx.Done():
+		return found{}, ctx.Err()
+	}
 	if hint == "" {
 		hint = st.hint
 	}
@@ -58,11 +65,16 @@ func (k *Keeper) site(ctx context.Context, s *mcp.Server, hint string, anew bool
 	if known && (!anew || st.at.After(asked)) && hint == st.hint {
 		return st.found, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, asking)
+	if st.failed != nil && k.o.Now().Sub(st.since) < sitePause {
+		return found{}, st.failed
+	}
+	// Others wait for what is found: a caller that leaves does not end it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), asking)
 	defer cancel()
 	f, err := k.find(ctx, s, hint)
-	if err != nil {
-		return found{}, k.told(s, "finding its authorization server", err)
+	if st.failed = k.told(s, "finding its authorization server", err); err != nil {
+		st.since = k.o.Now()
+		return found{}, st.failed
 	}
 	st.found, st.hint, st.at = f, hint, k.o.Now()
 	return f, nil

@@ -110,7 +110,7 @@ func (w *wallet) load(ctx context.Context) (*kept, error) {
 		return nil, err
 	}
 	t := &kept{version: g.Version}
-	if !ok || !w.k.open(w.scope(), g.Data, t) || t.URL != w.server.URL {
+	if !ok || !w.k.open(w.scope(), g.Data, t) || t.URL != w.server.URL || !trustsIssuer(w.server.Auth, t.Issuer) {
 		t = nil
 	}
 	w.mu.Lock()
