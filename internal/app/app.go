@@ -109,7 +109,8 @@ func (a *App) Apply(cfg *config.Config) error {
 	p := &plan.Planner{
 		Now:     a.identity,
 		Rules:   func() *policy.Policy { return a.now.Load().rules },
-		Targets: targets, Servers: a.servers, Toolsets: toolsets(cfg), External: cfg.ExternalMCP.Allow, Doubtful: cfg.ExternalMCP.Untrusted, Keeper: a.kept, Kept: a.keptFor, Mocks: cfg.Mocks, Log: a.log,
+		Targets: targets, Servers: a.servers, Toolsets: toolsets(cfg), LongResults: cfg.Limits.LongResults, SpillBytes: int(cfg.Limits.SpillBytes),
+		External: cfg.ExternalMCP.Allow, Doubtful: cfg.ExternalMCP.Untrusted, Keeper: a.kept, Kept: a.keptFor, Mocks: cfg.Mocks, Log: a.log,
 		Limits: agent.Limits{Rounds: cfg.Limits.Rounds, Calls: cfg.Limits.Calls, Concurrent: cfg.Limits.ConcurrentCalls, Wall: cfg.Limits.WallTime},
 	}
 	doors := wireall.Doors(cfg.Timeouts.KeepAlive, a.log)

@@ -43,7 +43,7 @@ func (b *Toolbox) Meant(call llm.Call) llm.Call {
 }
 
 // runOwn runs one of the gateway's own tools.
-func (b *Toolbox) runOwn(own Own, text string) llm.Result {
+func (b *Toolbox) runOwn(ctx context.Context, own Own, text string) llm.Result {
 	res := llm.Result{Server: OwnServer, Tool: ownNames[own], IsError: true}
 	args, ok := arguments(text)
 	if !ok {
@@ -56,6 +56,9 @@ func (b *Toolbox) runOwn(own Own, text string) llm.Result {
 			res.Text = unknownTool(name).Text
 		}
 		return res
+	}
+	if own == ReadResult {
+		return b.spill.reads(ctx, args)
 	}
 	tools := make([]foundable, len(b.routes))
 	for i := range b.routes {
@@ -73,7 +76,7 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 	if own := b.own.by[call.Name]; own != NotOwn {
 		meant := b.Meant(*call)
 		if meant.Name == call.Name {
-			return b.runOwn(own, call.Arguments)
+			return b.runOwn(ctx, own, call.Arguments)
 		}
 		call = &meant
 	}
@@ -105,7 +108,9 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 	if err != nil {
 		res = failed(r, cut(explain(r, err), limit))
 	} else {
-		res = convert(raw, limit)
+		res = convert(raw, limit, func(text string) (string, string) {
+			return b.spill.shorten(ctx, &r.pool.server, r.tool, text, limit)
+		})
 	}
 	res.Server, res.Tool, res.Untrusted = r.pool.server.Name, r.tool, p.server.Untrusted
 	return res

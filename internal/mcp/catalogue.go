@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/store"
 )
 
 // Options are the limits of a Catalogue. A zero field stands for its default.
@@ -25,6 +27,7 @@ type Options struct {
 	Sessions    int           // open sessions to one server; the one that was used least recently makes room: 64
 	Idle        time.Duration // after which a session with a caller's credentials is closed: 5 min
 	Drain       time.Duration // how long the running calls of a removed server may take: 60 s
+	Results     store.Results // where results that are too long are kept; nil: they are cut
 	Log         *slog.Logger  // default: none
 	// Authorize returns what shows a server with Server.Auth who asks, for a caller, and a key that tells the caller's sessions
 	// from those of others; "": all share one. nil: nobody is shown.

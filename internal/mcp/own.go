@@ -20,10 +20,11 @@ const (
 	NotOwn Own = iota
 	SearchTools
 	CallTool
+	ReadResult
 )
 
 // ownNames are the names of the gateway's own tools, before collisions are looked at.
-var ownNames = [...]string{SearchTools: "search_tools", CallTool: "call_tool"}
+var ownNames = [...]string{SearchTools: "search_tools", CallTool: "call_tool", ReadResult: "read_result"}
 
 // ownTool is what models and clients are told of one of the gateway's own tools.
 type ownTool struct {
@@ -55,7 +56,31 @@ func newOwnSet(sel *Selection, picks []*pick, taken names) ownSet {
 		search, call := take(SearchTools), take(CallTool)
 		s.tools = append(s.tools, searchTool(search, call, picks), callTool(search, call))
 	}
+	if sel.Spill > 0 {
+		s.tools = append(s.tools, readTool(take(ReadResult)))
+	}
 	return s
+}
+
+// name is the name of one of the tools as offered.
+func (s *ownSet) name(own Own) string {
+	for i := range s.tools {
+		if s.tools[i].own == own {
+			return s.tools[i].name
+		}
+	}
+	return ownNames[own]
+}
+
+func readTool(name string) ownTool {
+	return ownTool{
+		own: ReadResult, name: name,
+		description: "Reads on in a tool's result that was cut because it was too long. The end of what was cut says its id and where to go on.",
+		schema: `{"type":"object","properties":{"id":{"type":"string","description":"The result's id."},` +
+			`"offset":{"type":"integer","description":"The byte to begin at: 0 if it is left out."},` +
+			`"limit":{"type":"integer","description":"How many bytes at most."},` +
+			`"pattern":{"type":"string","description":"A regular expression (RE2): only the lines that it fits are returned, each with its offset."}},"required":["id"]}`,
+	}
 }
 
 func searchTool(name, call string, picks []*pick) ownTool {

@@ -2,16 +2,17 @@ package mcp
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
 )
 
-// convert turns a tools/call result into what a model reads. limit bounds the text, and separately the media, in bytes.
-func convert(raw []byte, limit int) llm.Result {
+// convert turns a tools/call result into what a model reads. limit bounds the text, and separately the media, in bytes. shorten
+// returns what is shown of the whole text, and a notice if that is not all.
+func convert(raw []byte, limit int, shorten func(text string) (head, notice string)) llm.Result {
 	if jsonedit.Kind(raw) != '{' {
 		return llm.Result{Text: "Error: the server's answer is not a tool result", IsError: true}
 	}
@@ -26,7 +27,7 @@ func convert(raw []byte, limit int) llm.Result {
 	if v := jsonedit.Get(raw, "structuredContent"); !c.said && !jsonedit.IsNull(v) {
 		c.lead(string(jsonedit.Compact(nil, v)))
 	}
-	return c.result(isError)
+	return c.result(isError, shorten)
 }
 
 // converter collects the blocks of one result.
@@ -105,7 +106,7 @@ func (c *converter) binary(kind, mime, data, uri string) {
 	c.parts = append(c.parts, llm.Part{Kind: kind, MediaType: mime, Data: data, URI: uri})
 }
 
-func (c *converter) result(isError bool) llm.Result {
+func (c *converter) result(isError bool, shorten func(text string) (head, notice string)) llm.Result {
 	if len(c.lines) == 0 {
 		c.note("(no output)")
 	}
@@ -114,28 +115,24 @@ func (c *converter) result(isError bool) llm.Result {
 	if mark {
 		text = "Error: " + text
 	}
-	res := llm.Result{Text: cut(text, c.limit), IsError: isError}
+	head, notice := shorten(text)
+	res := llm.Result{Text: noted(head, notice), IsError: isError}
 	if !c.rich {
 		return res
 	}
-	left := c.limit
-	for i := range c.parts {
-		p := &c.parts[i]
-		if p.Kind != "text" {
-			continue
-		}
-		if left <= 0 {
-			p.Text = ""
-			continue
-		}
-		size := len(p.Text)
-		p.Text = cut(p.Text, left)
-		left -= size
-	}
+	left := len(head)
 	for _, p := range c.parts {
-		if p.Kind != "text" || p.Text != "" {
-			res.Parts = append(res.Parts, p)
+		if p.Kind == "text" {
+			n := whole(p.Text, left)
+			if left -= n; n == 0 {
+				continue
+			}
+			p.Text = p.Text[:n]
 		}
+		res.Parts = append(res.Parts, p)
+	}
+	if notice != "" {
+		res.Parts = append(res.Parts, llm.Part{Kind: "text", Text: notice})
 	}
 	if mark {
 		res.Parts = append([]llm.Part{{Kind: "text", Text: "Error:"}}, res.Parts...)
@@ -145,14 +142,15 @@ func (c *converter) result(isError bool) llm.Result {
 
 // cut bounds a text. It is cut between characters, and a last line says how much of it is there.
 func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
+	return noted((*spill)(nil).shorten(context.Background(), nil, "", text, limit))
+}
+
+// noted is a text with a last line that says what is not there.
+func noted(head, notice string) string {
+	if notice == "" {
+		return head
 	}
-	n := limit
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return fmt.Sprintf("%s\n[cut: this is the first %d of %d bytes]", text[:n], n, len(text))
+	return head + "\n" + notice
 }
 
 // line describes what cannot be shown: [kind fact, fact].

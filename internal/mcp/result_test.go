@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -61,7 +62,7 @@ func TestConvert(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			res := convert([]byte(tt.raw), 1000)
+			res := converted([]byte(tt.raw), 1000)
 			if res.Text != tt.want {
 				t.Errorf("text %q, want %q", res.Text, tt.want)
 			}
@@ -78,12 +79,12 @@ func TestConvert(t *testing.T) {
 func TestResultIsCut(t *testing.T) {
 	text := strings.Repeat("ä", 600) // two bytes each
 	raw := `{"content":[{"type":"text","text":"` + text + `"}]}`
-	res := convert([]byte(raw), 1001)
+	res := converted([]byte(raw), 1001)
 	want := strings.Repeat("ä", 500) + "\n[cut: this is the first 1000 of 1200 bytes]"
 	if res.Text != want {
 		t.Errorf("got …%q", res.Text[max(0, len(res.Text)-60):])
 	}
-	if got := convert([]byte(raw), 1200).Text; got != text {
+	if got := converted([]byte(raw), 1200).Text; got != text {
 		t.Error("a text of just the limit was cut")
 	}
 }
@@ -91,7 +92,7 @@ func TestResultIsCut(t *testing.T) {
 func TestMediaOverTheLimit(t *testing.T) {
 	data := strings.Repeat("A", 800)
 	raw := `{"content":[{"type":"image","mimeType":"image/png","data":"` + data + `"},{"type":"image","mimeType":"image/gif","data":"` + data + `"}]}`
-	res := convert([]byte(raw), 1000)
+	res := converted([]byte(raw), 1000)
 	if want := "[image: image/png, 600 bytes]\n[image: image/gif, 600 bytes]"; res.Text != want {
 		t.Errorf("text %q", res.Text)
 	}
@@ -109,7 +110,7 @@ func FuzzConvert(f *testing.F) {
 		if !jsonedit.Valid(raw) {
 			return
 		}
-		res := convert(raw, 64)
+		res := converted(raw, 64)
 		if res.Text == "" || len(res.Text) > 64+80 || !utf8.ValidString(res.Text) {
 			t.Errorf("text %q", res.Text)
 		}
@@ -134,4 +135,11 @@ func TestToolSchema(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.in, got, tt.want)
 		}
 	}
+}
+
+// converted is a result whose text is cut.
+func converted(raw []byte, limit int) llm.Result {
+	return convert(raw, limit, func(text string) (head, notice string) {
+		return (*spill)(nil).shorten(context.Background(), nil, "", text, limit)
+	})
 }

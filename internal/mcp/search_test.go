@@ -162,7 +162,7 @@ func TestSearchOfAView(t *testing.T) {
 			t.Error("it does not know its own tools")
 		}
 		text := ""
-		for el := range jsonedit.Elements(jsonedit.Get(v.RunOwn(SearchTools, []byte(`{"query":"file"}`)), "content")) {
+		for el := range jsonedit.Elements(jsonedit.Get(v.RunOwn(t.Context(), SearchTools, []byte(`{"query":"file"}`)), "content")) {
 			text = str(el, "text")
 		}
 		if got := foundNames(text); got != "a-write,a-read" {

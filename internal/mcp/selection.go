@@ -28,6 +28,7 @@ type Selection struct {
 	External  []string                      // hosts that a server_url of its own may name: "host", "host:port", "*.domain", "*"
 	Own       []llm.Tool                    // the caller's own tools
 	Search    bool                          // the tools are found by a search, in place of being offered
+	Spill     int                           // how many bytes of a result that is too long are kept; 0: it is cut
 	Invalid   error                         // what is wrong with the request beside its entries; nil: nothing is
 }
 
@@ -54,6 +55,9 @@ type picker struct {
 func (c *Catalogue) pick(sel *Selection) (*picker, error) {
 	if sel.Invalid != nil {
 		return nil, sel.Invalid
+	}
+	if c.o.Results == nil {
+		sel.Spill = 0
 	}
 	p := &picker{c: c, sel: sel, config: c.pools()}
 	for _, q := range p.config {

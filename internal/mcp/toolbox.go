@@ -26,6 +26,7 @@ type Toolbox struct {
 	served    []llm.Tool // those of servers, one for each route
 	behind    []llm.Tool // of these, those that are not offered
 	own       ownSet
+	spill     *spill // nil: long results are cut
 	routes    []route
 	table     map[string]int // offered name to route
 	errors    []llm.ServerError
@@ -188,7 +189,7 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, clients []llm.Tool) {
 // ownTools offers the gateway's own tools, if there are any of servers. With a search, those of the servers are behind it.
 func (b *Toolbox) ownTools(sel *Selection, picks []*pick) {
 	b.served = b.tools
-	if !sel.Search || len(b.tools) == 0 {
+	if !sel.Search && sel.Spill <= 0 || len(b.tools) == 0 {
 		return
 	}
 	taken := make(names, len(b.tools)+len(sel.Own))
@@ -199,8 +200,11 @@ func (b *Toolbox) ownTools(sel *Selection, picks []*pick) {
 		taken[b.tools[i].Name] = true
 	}
 	b.own = newOwnSet(sel, picks, taken)
-	b.behind, b.tools = b.tools, nil
-	b.tools = append(b.tools, b.own.offer(cmp.Or(sel.Entries[0].Label, OwnServer))...)
+	b.spill = b.c.newSpill(sel, &b.own)
+	if sel.Search {
+		b.behind, b.tools = b.tools, nil
+	}
+	b.tools = append(slices.Clip(b.tools), b.own.offer(cmp.Or(sel.Entries[0].Label, OwnServer))...)
 }
 
 // found says what came of asking each server, when no tool came of it all.

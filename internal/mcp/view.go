@@ -36,6 +36,7 @@ type View struct {
 	picks     []*pick
 	bare      bool // the servers' own names and URIs
 	shelf     *shelf
+	spill     *spill // nil: results pass whole
 	failed    []llm.ServerError
 	answers   int    // servers that have listed their tools, those too whose list is not whole
 	says      string // the instructions of a server that is seen alone
@@ -85,6 +86,7 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 		view.says = lists[0].list.says
 	}
 	view.shelf = c.shelve(&sel, p.picks, lists, view.bare)
+	view.spill = c.newSpill(&sel, &view.shelf.own)
 	return view, nil
 }
 
@@ -156,9 +158,13 @@ func (v *View) Tool(name string, args []byte) (Target, bool) {
 func (v *View) Own(name string) Own { return v.shelf.own.by[name] }
 
 // RunOwn runs one of them, CallTool excepted, and returns the result as a server would.
-func (v *View) RunOwn(_ Own, args []byte) []byte {
+func (v *View) RunOwn(ctx context.Context, own Own, args []byte) []byte {
 	if len(args) == 0 {
 		args = []byte("{}")
+	}
+	if own == ReadResult {
+		res := v.spill.reads(ctx, args)
+		return OwnResult(res.Text, res.IsError)
 	}
 	tools := make([]foundable, len(v.shelf.order))
 	for i, s := range v.shelf.order {
@@ -191,7 +197,11 @@ func (v *View) Call(ctx context.Context, t Target, r Request) ([]byte, error) {
 	rt := &route{pool: t.pick.pool, session: t.pick.session, caller: t.pick.caller, call: t.pick.call, tool: t.Name, safe: t.safe, client: r.Client}
 	raw, err := b.pass(ctx, rt, r)
 	if err == nil {
-		return links(raw, mark(&t.pick.pool.server, v.bare)), nil
+		raw = links(raw, mark(&t.pick.pool.server, v.bare))
+		if v.spill != nil && r.Method == "tools/call" {
+			raw = v.spill.shortenRaw(ctx, &t.pick.pool.server, t.Name, raw)
+		}
+		return raw, nil
 	}
 	if _, ok := errors.AsType[*RPCError](err); ok {
 		return nil, err
@@ -274,6 +284,9 @@ func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare 
 	if bare {
 		key = append(key, 1)
 	}
+	if sel.Spill > 0 {
+		key = append(key, 3)
+	}
 	if sel.Search {
 		key = append(key, 2)
 		for _, k := range picks { // its description names them
@@ -345,7 +358,7 @@ func newShelf(sel *Selection, picks []*pick, lists []listing, bare bool) *shelf 
 
 // ownTools puts the gateway's own tools on the shelf. With a search, those of the servers are not told of.
 func (s *shelf) ownTools(sel *Selection, picks []*pick) {
-	if !sel.Search {
+	if !sel.Search && sel.Spill <= 0 {
 		return
 	}
 	taken := make(names, len(s.table))
@@ -353,7 +366,10 @@ func (s *shelf) ownTools(sel *Selection, picks []*pick) {
 		taken[name] = true
 	}
 	s.own = newOwnSet(sel, picks, taken)
-	s.tools = s.own.appendJSON([]byte{'['})
+	if sel.Search {
+		s.tools = []byte{'['}
+	}
+	s.tools = s.own.appendJSON(s.tools)
 }
 
 // add puts one tool on the shelf. Of two tools with one name of one server, the first counts.

@@ -1,11 +1,13 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/auth"
+	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/llm"
 	"github.com/fairlead/fairlead/internal/mcp"
@@ -60,6 +62,9 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 		sel.Token = c.Credential.Key
 	}
 	sel.Search, sel.Invalid = searches(c)
+	if cmp.Or(c.Identity.LongResults, p.LongResults) == config.ResultsSpill {
+		sel.Spill = p.SpillBytes
+	}
 	return sel
 }
 

@@ -40,10 +40,14 @@ type Planner struct {
 	Targets  []Target
 	Servers  *mcp.Catalogue
 	Toolsets []mcp.Toolset
-	External []string // hosts that a request's own server_url may name
-	Doubtful bool     // what those say is not trusted
-	Limits   agent.Limits
-	Keeper   agent.Keeper
+	// LongResults says what becomes of results of tools that are too long, in the config's words, and SpillBytes how much of one
+	// is kept.
+	LongResults string
+	SpillBytes  int
+	External    []string // hosts that a request's own server_url may name
+	Doubtful    bool     // what those say is not trusted
+	Limits      agent.Limits
+	Keeper      agent.Keeper
 	// Kept returns what is kept for a principal; nil: nothing is.
 	Kept func(principal string) (llm.Replies, llm.Approvals)
 	// Now returns what an identity may use by the config that holds now, which may be a later one than the Planner's; nil

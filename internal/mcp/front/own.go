@@ -13,7 +13,7 @@ import (
 // ownTool answers a call of one of the gateway's own tools.
 func (x *exchange) ownTool(ctx context.Context, v *view, own mcp.Own, args []byte, notify func(string, []byte)) answer {
 	if own != mcp.CallTool {
-		return x.result(v.RunOwn(own, args))
+		return x.result(v.RunOwn(ctx, own, args))
 	}
 	name, inner, why := mcp.ReadThrough(args)
 	if why != "" {

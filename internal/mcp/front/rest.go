@@ -50,6 +50,7 @@ var (
 // restView is the view of a visit, or the answer that there is none: servers that are not there and those that may not be used
 // are one.
 func (d *Door) restView(ctx context.Context, w http.ResponseWriter, v *mcp.Visit) (*mcp.View, bool) {
+	v.Selection.Search, v.Selection.Spill = false, 0 // programs want all tools, and results whole
 	view, err := d.servers.View(ctx, v)
 	if err == nil {
 		return view, true
