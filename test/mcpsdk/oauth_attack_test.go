@@ -71,7 +71,7 @@ func TestAttack02TokenOfAClient(t *testing.T) {
 	model := newCanary(t, scripted.Start(t, map[string][]scripted.Turn{"fast": {
 		{Calls: []scripted.Call{{Name: "plain-sum", Arguments: `{"a":2,"b":3}`}, {Name: "child-sum", Arguments: `{"a":1,"b":1}`}}}, {Text: "it is {result}"},
 	}}).URL())
-	public, g := published(t, `
+	public, g := gateway.Publish(t, `
 public_url: PUBLIC
 models:
   - {name: fast, provider: openai, base_url: "`+model.url+`/v1", api_key: upstream-key}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,25 +17,6 @@ import (
 	"github.com/fairlead/fairlead/internal/bearer/bearertest"
 	"github.com/fairlead/fairlead/test/gateway"
 )
-
-// published starts a gateway behind a proxy, whose address is its public one. The config has %s where that goes.
-func published(t *testing.T, config string) (string, *gateway.Gateway) {
-	t.Helper()
-	proxy := httptest.NewUnstartedServer(nil)
-	public := "http://" + proxy.Listener.Addr().String()
-	g := gateway.Start(t, strings.ReplaceAll(config, "PUBLIC", public))
-	to, err := url.Parse(g.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy.Config.Handler = &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
-	proxy.Start()
-	t.Cleanup(func() {
-		proxy.CloseClientConnections()
-		proxy.Close()
-	})
-	return public, g
-}
 
 // browser is a handler of logins that follows the authorization server's redirect, as a browser would, with a page that nobody serves.
 func browser(t *testing.T, scopes *[]string) *auth.AuthorizationCodeHandler {
@@ -82,7 +61,7 @@ func browser(t *testing.T, scopes *[]string) *auth.AuthorizationCodeHandler {
 func withIssuer(t *testing.T, s *bearertest.Server) (public string) {
 	t.Helper()
 	server, _ := serveHTTP(t)
-	public, _ = published(t, `
+	public, _ = gateway.Publish(t, `
 public_url: PUBLIC
 mcp_servers:
   open: {url: "`+server+`"}
