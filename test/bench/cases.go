@@ -20,6 +20,11 @@ type testCase struct {
 	relayOnly   bool   // no meaning for the gateway
 	want        string // in the reply
 	floor       float64
+	against     string // the target that the floor is a multiple of; empty: nginx
+	headers     string // beside those of every request; empty: those of an MCP client of the older era
+
+	gatewayHeaders string                    // through the gateway
+	gatewayBody    func(model string) string // nil: the same as body
 }
 
 const (
@@ -41,6 +46,14 @@ func cases() []testCase {
 		{name: hops[0], path: "tools", body: firstCall, want: done, relayOnly: true},
 		{name: hops[1], mcp: true, body: func(string) string { return mcpCall }, want: "echo", relayOnly: true},
 		{name: hops[2], path: "tools", body: secondCall, want: answer, relayOnly: true},
+		{
+			name: "mcp call", what: "tools/call of an echo through /mcp, with key, headers and admission", mcp: true, path: "/mcp", door: "/mcp", against: proxyName,
+			headers: callHeaders("echo_0"), gatewayHeaders: callHeaders("echo-echo_0"), body: statelessCall("echo_0"), gatewayBody: statelessCall("echo-echo_0"), want: "echo: hello", floor: 1.3,
+		},
+		{
+			name: "mcp list", what: "tools/list of 500 tools", mcp: true, path: "/many", door: "/mcp/many", against: proxyName,
+			headers: listHeaders, gatewayHeaders: listHeaders, body: statelessList, gatewayBody: statelessList, want: manyLast, floor: 1.2,
+		},
 		{name: "responses 1KB", what: "responses → chat, request 1 KB, reply 1 KB", path: "plain", door: responsesDoor, body: responses(false), want: `"usage"`, gatewayOnly: true, likeWire: "1KB"},
 		{name: "responses stream", what: "responses → chat, reply of 100 chunks", path: "stream", door: responsesDoor, body: responses(true), want: done, gatewayOnly: true, likeWire: "stream"},
 		{name: "responses tools", what: "one tool round in a responses stream", path: "tools", door: responsesDoor, body: toolResponses, want: answer, gatewayOnly: true, likeWire: "tools"},
@@ -58,16 +71,20 @@ const (
 
 // request is a whole request, head and body.
 func (c testCase) request(addr string, gateway bool) []byte {
-	path, key := "/"+c.path+"/v1/chat/completions", modelKey
+	path, key, headers, makeBody := "/"+c.path+"/v1/chat/completions", modelKey, c.headers, c.body
 	if c.mcp {
-		path = "/mcp"
+		path = cmp.Or(c.path, "/mcp")
 	}
 	if gateway {
-		path, key = cmp.Or(c.door, "/v1/chat/completions"), clientKey
+		path, key, headers = cmp.Or(c.door, "/v1/chat/completions"), clientKey, c.gatewayHeaders
+		if c.gatewayBody != nil {
+			makeBody = c.gatewayBody
+		}
 	}
-	body := c.body(c.path)
+	headers = cmp.Or(headers, "MCP-Protocol-Version: 2025-11-25\r\n")
+	body := makeBody(c.path)
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"+
-		"User-Agent: bench\r\nMCP-Protocol-Version: 2025-11-25\r\nContent-Length: %d\r\n\r\n%s", path, addr, key, len(body), body)
+		"User-Agent: bench\r\n%sContent-Length: %d\r\n\r\n%s", path, addr, key, headers, len(body), body)
 }
 
 // prose is a line as people write them: a quotation now and then, and a line break at its end.
@@ -145,6 +162,32 @@ const (
 	callArgs   = `{"text":"hello","times":1}`
 	callID     = "call_0123456789"
 	mcpCall    = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo_0","arguments":` + callArgs + `}}`
+)
+
+// What requests of the stateless era of MCP say of themselves.
+const (
+	statelessMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}`
+	listHeaders   = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/list\r\n"
+)
+
+func callHeaders(tool string) string {
+	return "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: " + tool + "\r\n"
+}
+
+func statelessCall(tool string) func(string) string {
+	return func(string) string {
+		return `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"` + tool + `","arguments":` + callArgs + `,` + statelessMeta + `}}`
+	}
+}
+
+func statelessList(string) string {
+	return `{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{` + statelessMeta + `}}`
+}
+
+// manyTools are how many tools the long list has, and manyLast is its last one.
+const (
+	manyTools = 500
+	manyLast  = "echo_499"
 )
 
 func toolName(i int) string { return fmt.Sprintf("echo_%d", i) }

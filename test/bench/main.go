@@ -59,7 +59,7 @@ func main() {
 
 // roles are what the bench's own processes do. Each ends when its standard input does.
 var roles = map[string]func(args []string) error{
-	"role-load": load, "role-model": model, "role-mcp": mcpServer, "role-relay": relay,
+	"role-load": load, "role-model": model, "role-mcp": mcpServer, "role-relay": relay, "role-proxy": proxy,
 }
 
 // run measures and prints. It reports whether all floors were held.
@@ -100,6 +100,7 @@ type target struct {
 	addr string   // of the models
 	mcp  string   // of the MCP server, through the target
 	full bool     // a gateway, with keys and tools, not a relay
+	only bool     // it knows the MCP server alone
 }
 
 // sample is one measurement.
@@ -148,6 +149,11 @@ func (b *bench) start(ctx context.Context) error {
 		}
 		b.targets = append(b.targets, target{name: "net/http+" + kind, proc: p, addr: addr, mcp: addr})
 	}
+	p, proxyAddr, err := b.role(ctx, "role-proxy", mcpAddr)
+	if err != nil {
+		return err
+	}
+	b.targets = append(b.targets, target{name: proxyName, proc: p, mcp: proxyAddr, only: true})
 	if b.o.gateway != "none" {
 		p, addr, err := b.gateway(ctx, modelAddr, mcpAddr)
 		if err != nil {
@@ -198,7 +204,7 @@ func (b *bench) choose() error {
 
 // measure runs one case against one target for one slice.
 func (b *bench) measure(ctx context.Context, c testCase, t target) error {
-	if c.gatewayOnly && !t.full || c.relayOnly && t.full {
+	if c.gatewayOnly && !t.full || c.relayOnly && t.full || t.only && c.against != t.name {
 		return nil
 	}
 	addr := t.addr

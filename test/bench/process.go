@@ -160,6 +160,7 @@ http {
     listen LISTEN;
     location /plain/ { proxy_pass http://model; }
     location /mcp { proxy_pass http://mcp; }
+    location /many { proxy_pass http://mcp; }
     location / { proxy_pass http://model; proxy_buffering off; }
   }
 }
@@ -203,7 +204,9 @@ func (b *bench) gateway(ctx context.Context, modelAddr, mcpAddr string) (*proces
 		fmt.Fprintf(&conf, "  - {name: %s, provider: openai, model: bench-1, api_key: %s, base_url: \"http://%s/%s/v1\"}\n", m, modelKey, modelAddr, m)
 	}
 	fmt.Fprintf(&conf, "mcp_servers:\n  bench: {url: \"http://%s/mcp\", protocol: \"2025-11-25\", transport: http, list_ttl: 1h}\n", mcpAddr)
-	fmt.Fprintf(&conf, "keys:\n  - {name: bench, key: %s, mcp_servers: [bench]}\n", clientKey)
+	fmt.Fprintf(&conf, "  echo: {url: \"http://%s/mcp\", protocol: \"2026-07-28\", transport: http, list_ttl: 1h}\n", mcpAddr)
+	fmt.Fprintf(&conf, "  many: {url: \"http://%s/many\", protocol: \"2026-07-28\", transport: http, list_ttl: 1h}\n", mcpAddr)
+	fmt.Fprintf(&conf, "keys:\n  - {name: bench, key: %s, mcp_servers: [\"*\"]}\n", clientKey)
 	file := filepath.Join(b.dir, "fairlead.yaml")
 	if err := os.WriteFile(file, []byte(conf.String()), 0o600); err != nil {
 		return nil, "", err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"strings"
@@ -29,7 +30,7 @@ func relay(args []string) error {
 	}
 	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to := args[1]
-		if r.URL.Path == "/mcp" {
+		if r.URL.Path == "/mcp" || r.URL.Path == "/many" {
 			to = args[2]
 		}
 		out := (&http.Request{
@@ -45,6 +46,34 @@ func relay(args []string) error {
 		defer resp.Body.Close()
 		pass(w, resp)
 	})}
+	fmt.Println(l.Addr())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = srv.Close()
+	}()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// proxyName is the target that what is asked of /mcp is measured against.
+const proxyName = "ReverseProxy"
+
+// proxy is a process with the standard library's reverse proxy in front of the MCP server, as whoever needs no gateway would
+// have it: with connections that are kept, and nothing else.
+func proxy(args []string) error {
+	if len(args) != 1 {
+		return errors.New("wants the address of the MCP server")
+	}
+	l, err := listen()
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: args[0]}) },
+		Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true},
+	}}
 	fmt.Println(l.Addr())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)

@@ -89,8 +89,11 @@ func (b *bench) floors(out io.Writer) bool {
 			continue
 		}
 		base, name := b.seen[c.name+"/nginx"], "nginx"
-		if c.gatewayOnly {
+		switch {
+		case c.gatewayOnly:
 			base, name = b.seen["1KB/nginx"], "nginx's relay of 1 KB"
+		case c.against != "":
+			base, name = b.seen[c.name+"/"+c.against], c.against
 		}
 		if r, ok := against(s, base); ok {
 			check(c.name+": "+c.what, r.String()+" × "+name, r.median > c.floor, fmt.Sprintf("≤ %.1f", c.floor))

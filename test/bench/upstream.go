@@ -151,15 +151,17 @@ func writeAll(w io.Writer, pieces [][]byte) error {
 // mcpServer is the MCP server's process: streamable HTTP with plain JSON replies, ten tools that echo.
 func mcpServer([]string) error {
 	var tools []string
-	for i := range 10 {
+	for i := range manyTools {
 		tools = append(tools, fmt.Sprintf(`{"name":%q,"description":%q,"inputSchema":%s}`, toolName(i), toolText, toolSchema))
 	}
 	results := map[string]string{
-		"initialize": `{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"bench","version":"1"}}`,
-		"ping":       `{}`,
-		"tools/list": `{"tools":[` + strings.Join(tools, ",") + `]}`,
-		"tools/call": `{"content":[{"type":"text","text":"echo: hello"}],"isError":false}`,
+		"initialize":      `{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"bench","version":"1"}}`,
+		"server/discover": `{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}`,
+		"ping":            `{}`,
+		"tools/list":      `{"tools":[` + strings.Join(tools[:10], ",") + `],"resultType":"complete","ttlMs":3600000,"cacheScope":"private"}`,
+		"tools/call":      `{"content":[{"type":"text","text":"echo: hello"}],"isError":false,"resultType":"complete"}`,
 	}
+	many := `{"tools":[` + strings.Join(tools, ",") + `],"resultType":"complete","ttlMs":3600000,"cacheScope":"private"}`
 	return serve(func(w io.Writer, path string, body []byte) error {
 		if !strings.HasPrefix(path, "POST ") {
 			_, err := io.WriteString(w, "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
@@ -171,7 +173,11 @@ func mcpServer([]string) error {
 			return err
 		}
 		reply := `{"jsonrpc":"2.0","id":` + id + `,"error":{"code":-32601,"message":"no such method"}}`
-		if r := results[strings.Trim(member(body, `"method"`), `"`)]; r != "" {
+		r := results[strings.Trim(member(body, `"method"`), `"`)]
+		if strings.HasPrefix(path, "POST /many") && r == results["tools/list"] {
+			r = many
+		}
+		if r != "" {
 			reply = `{"jsonrpc":"2.0","id":` + id + `,"result":` + r + `}`
 		}
 		_, err := w.Write(plainReply("application/json", reply))
