@@ -63,6 +63,9 @@ func (cr *credentials) forServer(s *Server, wishes []wish) (session, call http.H
 
 // fromEntry takes the headers of a tool entry.
 func (cr *credentials) fromEntry(h http.Header, s *Server, e *llm.MCPEntry) {
+	if len(e.Headers) == 0 {
+		return
+	}
 	var shared string
 	direct := false
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
@@ -157,6 +160,9 @@ func validValue(v string) bool {
 
 // checkHeaders refuses headers of an entry that could not be sent.
 func checkHeaders(e *llm.MCPEntry) error {
+	if len(e.Headers) == 0 {
+		return nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		param := e.Param + ".headers." + name
 		if !validName(name) {

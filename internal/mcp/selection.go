@@ -17,6 +17,7 @@ type Selection struct {
 	Doubtful  bool           // servers that a server_url of its own names are of no trust
 	Judged    bool           // Access looks at arguments, or at what was read before
 	Access    Access
+	Whole     func(server string) bool      // reports that Access refuses no tool of a server, so that it is not asked about each; nil: it is
 	Principal string                        // whose request it is
 	Who       string                        // what people call the principal
 	Token     secret.String                 // what the client came with, where an authorization server has issued it

@@ -277,6 +277,12 @@ type shelves struct {
 // maxShelves bounds the bytes of the lists that are remembered.
 const maxShelves = 32 << 20
 
+// What stands before the bits of a server's tools in the key of a shelf.
+const (
+	wholeServer = iota // and there are none
+	pieceOfServer
+)
+
 // shelve returns the shelf for what sel lets through of lists: of two selections that see the same, it is the same one. bare
 // leaves the names as they are.
 func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare bool) *shelf {
@@ -300,6 +306,11 @@ func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare 
 			continue
 		}
 		key = binary.BigEndian.AppendUint64(key, l.serial)
+		if sel.Whole != nil && !k.pool.server.External && sel.Whole(k.pool.server.Name) {
+			key = append(key, wholeServer)
+			continue
+		}
+		key = append(key, pieceOfServer)
 		var bits byte
 		for j := range l.tools {
 			bits <<= 1

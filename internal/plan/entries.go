@@ -58,6 +58,15 @@ func (p *Planner) selection(c Caller) mcp.Selection {
 		Header: c.Header, Key: c.Credential.Key.Reveal(), Forward: c.Credential.Forwards, Hosts: c.Hosts, External: p.External,
 		Toolsets: p.Toolsets,
 	}
+	if !sel.Judged {
+		sel.Whole = func(server string) bool {
+			id := c.Identity
+			if p.Now != nil {
+				id = p.Now(id)
+			}
+			return id.AllowsWhole(server)
+		}
+	}
 	if c.Identity.Scoped() {
 		sel.Token = c.Credential.Key
 	}

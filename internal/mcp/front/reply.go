@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/jsonrpc"
 	"github.com/fairlead/fairlead/internal/sse"
 )
@@ -123,11 +124,19 @@ func (p *reply) end(status int, msg []byte) {
 	_ = p.event(msg)
 }
 
+// roomForNotes is how many notifications may wait. A client of the stateless era that wants neither progress nor a log gets none.
+func (x *exchange) roomForNotes() int {
+	if x.modern && jsonedit.IsNull(jsonedit.Get(x.meta, "progressToken")) && jsonedit.IsNull(jsonedit.Get(x.meta, metaLogLevel)) {
+		return 1
+	}
+	return maxNotes
+}
+
 // relay runs a request and writes its notifications and its answer, in their order.
 func (x *exchange) relay(run func(*exchange, context.Context, func(string, []byte)) answer) {
 	ctx, done := x.context()
 	defer done()
-	notes := make(chan []byte, maxNotes)
+	notes := make(chan []byte, x.roomForNotes())
 	p := x.newReply()
 	if p.stream {
 		x.notes = notes

@@ -33,6 +33,12 @@ func client(dial func(ctx context.Context, network, addr string) (net.Conn, erro
 	return &http.Client{Transport: tr, CheckRedirect: sameHost}
 }
 
+// Values of headers that all requests share. Nobody changes them.
+var (
+	acceptBoth = []string{"application/json, text/event-stream"}
+	isJSON     = []string{"application/json"}
+)
+
 // maxHops bounds the redirects of one request.
 const maxHops = 5
 
@@ -95,9 +101,9 @@ func (t *web) request(ctx context.Context, method string, body []byte, extra htt
 	}
 	maps.Copy(req.Header, t.base)
 	add(req.Header, extra)
-	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header["Accept"] = acceptBoth
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header["Content-Type"] = isJSON
 	}
 	if t.rev != "" {
 		req.Header.Set("Mcp-Protocol-Version", t.rev)
@@ -116,9 +122,28 @@ func (t *web) roundTrip(req *http.Request) (*http.Response, error) {
 	return t.try(req)
 }
 
+// do sends a request. Redirects, and credentials in the URL, are the matter of http.Client, which copies all headers for each
+// request; others need it not.
+func (t *web) do(req *http.Request) (*http.Response, error) {
+	if req.URL.User != nil || req.Body != nil && req.GetBody == nil {
+		return t.client.Do(req)
+	}
+	resp, err := t.client.Transport.RoundTrip(req)
+	if err != nil || resp.StatusCode/100 != 3 {
+		return resp, err
+	}
+	_ = resp.Body.Close()
+	if req.GetBody != nil {
+		if req.Body, err = req.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return t.client.Do(req)
+}
+
 // try sends a request as it is.
 func (t *web) try(req *http.Request) (*http.Response, error) {
-	resp, err := t.client.Do(req)
+	resp, err := t.do(req)
 	if err == nil {
 		return resp, nil
 	}
