@@ -283,6 +283,26 @@ const (
 	pieceOfServer
 )
 
+// appendShown appends which tools of a list are shown.
+func (sel *Selection) appendShown(key []byte, s *Server, l *list) []byte {
+	if sel.Whole != nil && !s.External && sel.Whole(s.Name) {
+		return append(key, wholeServer)
+	}
+	key = append(key, pieceOfServer)
+	var bits byte
+	for j := range l.tools {
+		bits <<= 1
+		if sel.shows(s, &l.tools[j]) {
+			bits |= 1
+		}
+		if j%8 == 7 || j == len(l.tools)-1 {
+			key = append(key, bits)
+			bits = 0
+		}
+	}
+	return key
+}
+
 // shelve returns the shelf for what sel lets through of lists: of two selections that see the same, it is the same one. bare
 // leaves the names as they are.
 func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare bool) *shelf {
@@ -305,23 +325,7 @@ func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare 
 			key = binary.BigEndian.AppendUint64(key, 0)
 			continue
 		}
-		key = binary.BigEndian.AppendUint64(key, l.serial)
-		if sel.Whole != nil && !k.pool.server.External && sel.Whole(k.pool.server.Name) {
-			key = append(key, wholeServer)
-			continue
-		}
-		key = append(key, pieceOfServer)
-		var bits byte
-		for j := range l.tools {
-			bits <<= 1
-			if sel.shows(&k.pool.server, &l.tools[j]) {
-				bits |= 1
-			}
-			if j%8 == 7 || j == len(l.tools)-1 {
-				key = append(key, bits)
-				bits = 0
-			}
-		}
+		key = sel.appendShown(binary.BigEndian.AppendUint64(key, l.serial), &k.pool.server, l)
 	}
 	s := &c.shelves
 	s.mu.Lock()

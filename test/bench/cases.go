@@ -69,6 +69,11 @@ const (
 	messagesDoor  = "/v1/messages"
 )
 
+// concerns reports whether the case is measured against a target.
+func (c testCase) concerns(t target) bool {
+	return (!c.gatewayOnly || t.full) && (!c.relayOnly || !t.full) && (!t.only || c.against == t.name)
+}
+
 // request is a whole request, head and body.
 func (c testCase) request(addr string, gateway bool) []byte {
 	path, key, headers, makeBody := "/"+c.path+"/v1/chat/completions", modelKey, c.headers, c.body

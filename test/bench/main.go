@@ -204,7 +204,7 @@ func (b *bench) choose() error {
 
 // measure runs one case against one target for one slice.
 func (b *bench) measure(ctx context.Context, c testCase, t target) error {
-	if c.gatewayOnly && !t.full || c.relayOnly && t.full || t.only && c.against != t.name {
+	if !c.concerns(t) {
 		return nil
 	}
 	addr := t.addr

@@ -88,6 +88,22 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body)
 }
 
+// writePieces writes one document that is in pieces.
+func writePieces(w http.ResponseWriter, status int, pieces ...[]byte) {
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(n))
+	w.WriteHeader(status)
+	for _, p := range pieces {
+		if _, err := w.Write(p); err != nil {
+			return
+		}
+	}
+}
+
 // post answers a POST: one message.
 func (d *Door) post(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
 	if jsonedit.Kind(v.Body) == '[' {

@@ -21,6 +21,8 @@ import (
 // answer is what becomes of a request: a result or a failure.
 type answer struct {
 	result  []byte
+	items   []byte // of a list: what stands behind result, which is the same for many requests and is not copied
+	tail    []byte // what stands behind items
 	failure *failure
 	header  http.Header // beside the usual
 }
@@ -132,6 +134,17 @@ func (x *exchange) roomForNotes() int {
 	return maxNotes
 }
 
+// endList sends an answer that is made of a whole message, whose last brace belongs behind what follows it, of items, and of a tail
+// with that brace.
+func (p *reply) endList(head, items, tail []byte) {
+	head = head[:len(head)-1]
+	if _, whole := p.w.(*lineWriter); whole || p.sse != nil {
+		p.end(http.StatusOK, slices.Concat(head, items, tail))
+		return
+	}
+	writePieces(p.w, http.StatusOK, head, items, tail)
+}
+
 // relay runs a request and writes its notifications and its answer, in their order.
 func (x *exchange) relay(run func(*exchange, context.Context, func(string, []byte)) answer) {
 	ctx, done := x.context()
@@ -188,7 +201,11 @@ func (x *exchange) finish(p *reply, a answer) {
 		p.end(cmp.Or(a.failure.status, http.StatusOK), jsonrpc.AppendError(nil, x.m.ID, a.failure.Error))
 		return
 	}
-	p.end(http.StatusOK, jsonrpc.AppendResult(nil, x.m.ID, a.result))
+	if a.items == nil {
+		p.end(http.StatusOK, jsonrpc.AppendResult(nil, x.m.ID, a.result))
+		return
+	}
+	p.endList(jsonrpc.AppendResult(nil, x.m.ID, a.result), a.items, append(a.tail, '}'))
 }
 
 // repeats reports whether a JSON text has an object with the same member twice, at whatever depth.

@@ -87,19 +87,17 @@ func (x *exchange) list(member string, items []byte, of lister) answer {
 		return answer{failure: f}
 	}
 	partial := len(of.Failed()) > 0
-	out := make([]byte, 0, len(items)+512)
-	out = append(append(append(out, `{"`...), member...), `":`...)
-	out = append(out, items...)
+	var tail []byte
 	switch {
 	case x.modern:
-		out = x.appendCaching(append(out, `,"resultType":"complete",`...), partial)
+		tail = x.appendCaching([]byte(`,"resultType":"complete",`), partial)
 		if partial {
-			out = append(appendFailed(append(out[:len(out)-1], ','), of), '}')
+			tail = append(appendFailed(append(tail[:len(tail)-1], ','), of), '}')
 		}
 	case partial:
-		out = append(appendFailed(append(out, `,"_meta":{`...), of), '}')
+		tail = append(appendFailed([]byte(`,"_meta":{`), of), '}')
 	}
-	return answer{result: append(out, '}')}
+	return answer{result: []byte(`{"` + member + `":`), items: items, tail: append(tail, '}')}
 }
 
 // callKeys are the members of params that are looked at, or written anew.
