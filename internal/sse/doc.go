@@ -91,21 +91,33 @@ func (b *buffer) room() error {
 		b.start = 0
 		return nil
 	}
-	size := min(max(2*(b.end-b.start), firstRoom), b.limit)
+	size := grown(max(2*(b.end-b.start), firstRoom), b.limit)
 	if b.end-b.start >= size {
 		return b.fail(ErrTooLarge)
 	}
-	grown := b.buf
+	room := b.buf
 	switch {
 	case size == firstRoom && b.buf == nil:
 		b.lent = rooms.Get().(*[firstRoom]byte)
-		grown = b.lent[:]
+		room = b.lent[:]
 	case size > len(b.buf):
-		grown = make([]byte, size)
+		room = make([]byte, size)
 	}
-	b.end = copy(grown, b.bytes())
-	b.buf, b.start = grown, 0
+	b.end = copy(room, b.bytes())
+	b.buf, b.start = room, 0
 	return nil
+}
+
+// largeRoom is from where on memory for one event is taken at once up to its limit. What is not used of that costs nothing, while
+// growing by and by would leave as much behind as the event has, for a peer that sends without end.
+const largeRoom = 1 << 20
+
+// grown is the size to grow to when size bytes are needed and limit are allowed.
+func grown(size, limit int) int {
+	if size > largeRoom {
+		return limit
+	}
+	return min(size, limit)
 }
 
 // line returns the end of the first line of b from offset from on, and the offset of the line after it; next is -1 if b holds no whole line.

@@ -134,6 +134,9 @@ func (r *Reader) field(l []byte) error {
 		if len(r.data)+len(value)+1 > r.limit {
 			return r.tooLarge()
 		}
+		if need := len(r.data) + len(value) + 1; need > max(cap(r.data), largeRoom) {
+			r.data = append(make([]byte, 0, r.limit), r.data...)
+		}
 		if r.has {
 			r.data = append(r.data, '\n')
 		}

@@ -258,12 +258,31 @@ const envelope = 64 << 10
 
 // readAll reads up to limit bytes; more is an errBody.
 func readAll(r io.Reader, limit int) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err == nil && len(b) > limit {
-		err = errBody
+	b := make([]byte, 0, 4<<10)
+	for {
+		n, err := r.Read(b[len(b):min(cap(b), limit+1)])
+		b = b[:len(b)+n]
+		switch {
+		case len(b) > limit:
+			return nil, errBody
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return nil, err
+		}
+		if len(b) < cap(b) {
+			continue
+		}
+		size := 2 * cap(b)
+		if size > largeBody {
+			size = limit + 1
+		}
+		b = append(make([]byte, 0, size), b...)
 	}
-	return b, err
 }
+
+// largeBody is from where on memory for a body is taken at once up to its limit; what is not used of that costs nothing.
+const largeBody = 1 << 20
 
 var errBody = errors.New("body too large")
 
