@@ -133,7 +133,13 @@ func LogIn(t *testing.T, link string) string {
 	t.Helper()
 	jar, _ := cookiejar.New(nil)
 	browser := &http.Client{Jar: jar}
-	page := func(resp *http.Response, err error) string {
+	page := func(method, body string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, link, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		resp, err := browser.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,11 +150,11 @@ func LogIn(t *testing.T, link string) string {
 		}
 		return string(b)
 	}
-	form := button.FindStringSubmatch(page(browser.Get(link)))
+	form := button.FindStringSubmatch(page(http.MethodGet, ""))
 	if form == nil {
 		t.Fatal("the page has no form")
 	}
-	return page(browser.PostForm(link, url.Values{"browser": {form[1]}}))
+	return page(http.MethodPost, url.Values{"browser": {form[1]}}.Encode())
 }
 
 // Life sets for how many seconds tokens are good that are issued from now on.
