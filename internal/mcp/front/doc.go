@@ -4,8 +4,8 @@
 //
 // Nothing has to be remembered of a session: its id is a sealed handle that says what the client is, bound to the path and
 // the principal, so that any replica can serve it. What a process remembers beside that, as long as it lives, is the level
-// of the log, the stream for notifications and the calls that run; the end of a session is known to the process that was
-// told of it.
+// of the log, what it has sent on the session's streams, the calls that run and those that wait for their clients; the end of
+// a session is known to the process that was told of it.
 package front
 
 import (

@@ -2,8 +2,9 @@
 // HTTP+SSE of 2024. It speaks both eras of the protocol, the one with a handshake (2024-11-05 to 2025-11-25) and the
 // stateless one (2026-07-28), finds out which a server speaks, and remembers it. Messages pass as bytes.
 //
-// It declares no client capabilities: a server that asks for sampling, elicitation or roots is told that there is no such
-// method, and a tool that answers with a request for input has failed.
+// To a session of one client's own it declares what that client does, and the client answers what the server asks. Everywhere
+// else it declares nothing: a server that asks for sampling, elicitation or roots is told that there is no such method, and a
+// tool that answers with a request for input has failed.
 package upstream
 
 import (
