@@ -16,8 +16,8 @@ import (
 // maxFailure bounds what is passed on of the body of an answer that is no success.
 const maxFailure = 8 << 10
 
-// result makes the result of a call of an answer. limit bounds the body of a success.
-func result(resp *http.Response, tool string, limit int) ([]byte, error) {
+// result makes the result of a call of an answer. limit bounds the body of a success; shown are headers that are not told on.
+func result(resp *http.Response, tool string, limit int, shown http.Header) ([]byte, error) {
 	if resp.StatusCode/100 == 3 && resp.StatusCode != http.StatusNotModified {
 		return failure(fmt.Sprintf("HTTP %s: the server points to another place, which is not followed", status(resp))), nil
 	}
@@ -34,7 +34,7 @@ func result(resp *http.Response, tool string, limit int) ([]byte, error) {
 	}
 	more := len(body) > limit
 	if failed {
-		return failure(failureText(resp, body[:min(len(body), limit)], more)), nil
+		return failure(masked(failureText(resp, body[:min(len(body), limit)], more), shown, resp.Request)), nil
 	}
 	if more {
 		return nil, &mcp.Unavailable{Message: fmt.Sprintf("the answer is larger than the limit of %d MiB", limit>>20)}
@@ -44,6 +44,27 @@ func result(resp *http.Response, tool string, limit int) ([]byte, error) {
 		media = bare(resp.Header.Get("Content-Type"))
 	}
 	return content(resp, media, body, tool), nil
+}
+
+// masked takes the credentials of a request out of what an API says of its refusal: the headers of config and caller, and what showed
+// who asks.
+func masked(text string, shown http.Header, sent *http.Request) string {
+	all := make([]string, 0, len(shown)+2)
+	for _, values := range shown {
+		all = append(all, values...)
+	}
+	if sent != nil {
+		all = append(all, sent.Header.Get("Authorization"), sent.Header.Get("X-Amz-Security-Token"))
+	}
+	for _, v := range all {
+		_, word, _ := strings.Cut(v, " ") // Bearer …
+		for _, secret := range []string{v, word} {
+			if len(secret) >= 8 {
+				text = strings.ReplaceAll(text, secret, "***")
+			}
+		}
+	}
+	return text
 }
 
 // status is the code and its usual name, not the words of the server.

@@ -94,7 +94,7 @@ func (s *session) call(ctx context.Context, tool string, args []byte, more http.
 		return nil, broken(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	res, err := result(resp, tool, s.d.o.MaxResult)
+	res, err := result(resp, tool, s.d.o.MaxResult, s.header)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

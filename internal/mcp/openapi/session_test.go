@@ -171,6 +171,19 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// TestRefusalsKeepCredentials: an API that says what it was shown does not tell it to callers.
+func TestRefusalsKeepCredentials(t *testing.T) {
+	api := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "bad key "+r.Header.Get("X-Shop-Key")+" or "+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	})
+	server := testServer
+	server.URL, server.Headers = api.URL, map[string]string{"X-Shop-Key": "canary-key", "Authorization": "Bearer canary-token"}
+	if got := call(t, dialed(t, server, nil), "readFile", `{"path":"a"}`); got != `{"content":[{"type":"text","text":"HTTP 403 Forbidden\nbad key *** or ***"}],"isError":true}` {
+		t.Error(got)
+	}
+}
+
 // TestDocumentIsReadAgain: a document that has changed is read when the list of tools is not fresh any more, and one that cannot
 // be fetched for a while leaves the tools that are known.
 func TestDocumentIsReadAgain(t *testing.T) {
