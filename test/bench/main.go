@@ -90,7 +90,16 @@ func run(ctx context.Context, o options) (held bool, err error) {
 		fmt.Fprintf(os.Stderr, "\rround %d of %d", round+1, o.rounds)
 	}
 	fmt.Fprintln(os.Stderr)
-	return b.report(os.Stdout), nil
+	held = b.report(os.Stdout)
+	if b.o.gateway == "none" || b.o.only != "" && !b.wants["idle"] {
+		return held, nil
+	}
+	session, listening, err := b.idle(ctx, b.modelAddr, b.mcpAddr)
+	if err != nil {
+		return false, fmt.Errorf("idle sessions: %w", err)
+	}
+	fmt.Printf("an idle session of an MCP client: %.1f KiB, and %.1f KiB more while it listens for notifications (%d of them)\n", session, listening, idleSessions)
+	return held, nil
 }
 
 // target is something that stands between the load and the upstreams.
@@ -117,6 +126,9 @@ type bench struct {
 	cases   []testCase
 	seen    map[string][]sample // by case and target
 	peak    map[string]int64    // resident memory in KiB, by target
+	wants   map[string]bool     // what the user asked for
+
+	modelAddr, mcpAddr string
 }
 
 func (b *bench) close() {
@@ -136,6 +148,7 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	b.procs = append(b.procs, model, mcp)
+	b.modelAddr, b.mcpAddr = modelAddr, mcpAddr
 	b.targets = []target{{name: "direct", addr: modelAddr, mcp: mcpAddr}}
 	nginx, addr, err := b.nginx(ctx, modelAddr, mcpAddr)
 	if err != nil {
@@ -178,6 +191,7 @@ func (b *bench) choose() error {
 	for n := range strings.SplitSeq(b.o.only, ",") {
 		want[n] = true
 	}
+	b.wants = want
 	var cs []testCase
 	for _, c := range b.cases {
 		if want[c.name] {
@@ -196,7 +210,7 @@ func (b *bench) choose() error {
 	if len(ts) > 0 {
 		b.targets = ts
 	}
-	if len(cs) == 0 && len(ts) == 0 {
+	if len(cs) == 0 && len(ts) == 0 && !want["idle"] {
 		return fmt.Errorf("nothing is called %q", b.o.only)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -126,12 +127,47 @@ func (p *reply) end(status int, msg []byte) {
 	_ = p.event(msg)
 }
 
-// roomForNotes is how many notifications may wait. A client of the stateless era that wants neither progress nor a log gets none.
-func (x *exchange) roomForNotes() int {
-	if x.modern && jsonedit.IsNull(jsonedit.Get(x.meta, "progressToken")) && jsonedit.IsNull(jsonedit.Get(x.meta, metaLogLevel)) {
-		return 1
-	}
-	return maxNotes
+// runner makes the answer to a request, and tells of what comes before it.
+type runner func(x *exchange, ctx context.Context, notify func(method string, params []byte)) answer
+
+// safely runs a request. One that panics has failed.
+func (x *exchange) safely(ctx context.Context, run runner, notify func(method string, params []byte)) (a answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.d.o.Log.Error("a request of an MCP client panicked", "panic", p, "stack", string(debug.Stack()))
+			a = failed(http.StatusInternalServerError, jsonrpc.CodeInternal, "the gateway failed; the log has the details")
+		}
+	}()
+	return run(x, ctx, notify)
+}
+
+// wantsNoNotes reports whether the client wants to hear of nothing but the answer: it is one of the stateless era that asks for
+// neither progress nor a log.
+func (x *exchange) wantsNoNotes() bool {
+	return x.modern && jsonedit.IsNull(jsonedit.Get(x.meta, "progressToken")) && jsonedit.IsNull(jsonedit.Get(x.meta, metaLogLevel))
+}
+
+// direct is relay for a client that wants to hear of nothing but the answer. It runs on the goroutine of its connection.
+func (x *exchange) direct(run runner) {
+	ctx, done := x.context()
+	defer done()
+	p := x.newReply()
+	defer p.close()
+	var mu sync.Mutex
+	ended := false
+	quiet := time.AfterFunc(x.d.o.KeepAlive, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended && p.stream && x.m.Method == "tools/call" {
+			p.begin()
+		}
+	})
+	defer quiet.Stop()
+	a := x.safely(ctx, run, func(string, []byte) {})
+	mu.Lock()
+	ended = true
+	mu.Unlock()
+	x.finish(p, a)
 }
 
 // endList sends an answer that is made of a whole message, whose last brace belongs behind what follows it, of items, and of a tail
@@ -146,23 +182,21 @@ func (p *reply) endList(head, items, tail []byte) {
 }
 
 // relay runs a request and writes its notifications and its answer, in their order.
-func (x *exchange) relay(run func(*exchange, context.Context, func(string, []byte)) answer) {
+func (x *exchange) relay(run runner) {
+	if x.wantsNoNotes() {
+		x.direct(run)
+		return
+	}
 	ctx, done := x.context()
 	defer done()
-	notes := make(chan []byte, x.roomForNotes())
+	notes := make(chan []byte, maxNotes)
 	p := x.newReply()
 	if p.stream {
 		x.notes = notes
 	}
 	ended := make(chan answer, 1)
 	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				x.d.o.Log.Error("a request of an MCP client panicked", "panic", p, "stack", string(debug.Stack()))
-				ended <- failed(http.StatusInternalServerError, jsonrpc.CodeInternal, "the gateway failed; the log has the details")
-			}
-		}()
-		ended <- run(x, ctx, func(method string, params []byte) {
+		ended <- x.safely(ctx, run, func(method string, params []byte) {
 			select {
 			case notes <- jsonrpc.AppendNotification(nil, method, params):
 			default:
