@@ -133,7 +133,7 @@ func (c *idleClient) open(ctx context.Context) (id string, err error) {
 
 // listen opens the stream of a session, and leaves it open.
 func (c *idleClient) listen(ctx context.Context, id string) error {
-	resp, err := c.send(ctx, http.MethodGet, id, "")
+	resp, err := c.send(ctx, http.MethodGet, id, "") //nolint:bodyclose // close does it
 	if err == nil {
 		c.streams = append(c.streams, resp.Body)
 	}
