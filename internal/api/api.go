@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fairlead/fairlead/internal/auth"
 	"github.com/fairlead/fairlead/internal/fault"
@@ -196,10 +197,21 @@ func (a *API) end(w *statusWriter, c *obs.Call, rt route) {
 
 // note keeps what the log says of a failed request.
 func (a *API) note(c *obs.Call, err error) {
-	c.Error = err.Error()
+	c.Error = withoutLinks(err.Error())
 	if fault.KindOf(err) == fault.Canceled {
 		c.Error = "client left"
 	}
+}
+
+// withoutLinks takes out of a text what only the one may see who is to log in: the ends of links.
+func withoutLinks(text string) string {
+	const path = "/oauth/login/"
+	before, rest, ok := strings.Cut(text, path)
+	if !ok {
+		return text
+	}
+	rest = strings.TrimLeftFunc(rest, func(r rune) bool { return r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) })
+	return before + path + "…" + withoutLinks(rest)
 }
 
 // checkHost refuses requests that a web page could have made a browser send, where no key stands in the way: a foreign

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -97,6 +98,9 @@ func testLogins(t *testing.T, store string) {
 	}
 	logIn(t, raw)
 	hundred(2)
+	if m := regexp.MustCompile(`oauth/login/[\w-]{8,}`).FindString(a.Log() + b.Log()); m != "" {
+		t.Errorf("a link is in the log: %s", m)
+	}
 	for _, v := range l.Seen() {
 		if strings.Contains(v, gateway.Key) || strings.Contains(v, "a-secret-of-both-replicas") {
 			t.Errorf("a secret of the gateway went out: %s", v)

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -94,7 +95,7 @@ func (w *wallet) other(ctx context.Context, t *kept, c oauth.Challenge) (again b
 	if err != nil {
 		return false, err
 	}
-	if f.issuer.Issuer != t.Issuer {
+	if f.issuer.Issuer != t.Issuer && !slices.Contains(f.resource.Issuers, t.Issuer) {
 		w.k.forget(ctx, &w.server, t.Issuer, t.Redirect)
 		return false, w.drop(ctx, t)
 	}

@@ -126,6 +126,7 @@ func TestRevoked(t *testing.T) {
 	g := newGateway(t, p, login.Options{})
 	g.logIn("alice")
 	p.mu.Lock()
+	p.resource["authorization_servers"] = []string{newIssuer(t).URL, as.URL} // which is another one beside, not instead
 	for token := range as.access {
 		p.revoked[token] = true
 	}
