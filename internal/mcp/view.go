@@ -71,7 +71,9 @@ func (c *Catalogue) View(ctx context.Context, v *Visit) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	sel.Access = within(sel.Access, p.picks)
+	if slices.ContainsFunc(p.picks, func(k *pick) bool { return !k.covers("") }) {
+		sel.Access, sel.Whole = within(sel.Access, p.picks), nil
+	}
 	view := &View{c: c, access: sel.Access, principal: sel.Principal, picks: p.picks, bare: p.find(v.Server) != nil}
 	lists := c.lists(ctx, p.picks)
 	if ctx.Err() != nil {
@@ -319,6 +321,7 @@ func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare 
 			key = append(append(key, k.pool.server.Name...), 0)
 		}
 	}
+	verdicts := len(key)
 	for i, k := range picks {
 		l := lists[i].list
 		if l == nil {
@@ -333,7 +336,7 @@ func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare 
 	if known := s.by[string(key)]; known != nil {
 		return known
 	}
-	made := newShelf(sel, picks, lists, bare)
+	made := newShelf(sel, picks, lists, shelfKey{bare: bare, verdicts: key[verdicts:]})
 	if s.size += len(made.tools) + len(key); s.by == nil || s.size > maxShelves {
 		s.by, s.size = map[string]*shelf{}, len(made.tools)+len(key)
 	}
@@ -344,20 +347,46 @@ func (c *Catalogue) shelve(sel *Selection, picks []*pick, lists []listing, bare 
 // nameKeys are the members of a tool that are written anew.
 var nameKeys = jsonedit.NewKeys("name")
 
-func newShelf(sel *Selection, picks []*pick, lists []listing, bare bool) *shelf {
+// shelfKey is what a shelf is made by: what is on it follows from its key alone, whatever the rules have come to since.
+type shelfKey struct {
+	bare     bool
+	verdicts []byte // as shelve and appendShown write them
+}
+
+// server takes what the key says of the next server, and returns whether a tool of its list is shown.
+func (k *shelfKey) server(s *Server, l *list) (shown func(j int) bool) {
+	k.verdicts = k.verdicts[8:]
+	if l == nil {
+		return nil
+	}
+	kind := k.verdicts[0]
+	if k.verdicts = k.verdicts[1:]; kind == wholeServer {
+		return func(j int) bool { return s.offers(l.tools[j].Name) }
+	}
+	n := len(l.tools)
+	bits := k.verdicts[:(n+7)/8]
+	k.verdicts = k.verdicts[len(bits):]
+	return func(j int) bool {
+		last := min(j|7, n-1) // the bits of a byte end with that of the last tool in it
+		return bits[j/8]>>(last-j)&1 == 1
+	}
+}
+
+func newShelf(sel *Selection, picks []*pick, lists []listing, key shelfKey) *shelf {
 	s := &shelf{tools: []byte{'['}, table: map[string]*shelved{}}
 	taken, own := names{}, ownersOf(picks)
 	for i, k := range picks {
-		if lists[i].list == nil {
+		shown := key.server(&k.pool.server, lists[i].list)
+		if shown == nil {
 			continue
 		}
 		for j := range lists[i].list.tools {
 			t := &lists[i].list.tools[j]
-			if !sel.shows(&k.pool.server, t) {
+			if !shown(j) {
 				continue
 			}
 			name := t.Name
-			if !bare {
+			if !key.bare {
 				name = taken.take(own.name(&k.pool.server, t.Name, t.offered))
 			}
 			s.add(name, t, i)
