@@ -118,7 +118,7 @@ func serverFields(s *Server) []field {
 		{name: "protocol", to: choice{&s.Protocol, protocols()}, doc: "The revision of MCP; auto finds out and remembers."},
 		{name: "headers", to: pairs{&s.Headers, headerName, headerValue, true}, doc: "Headers for every request to the server."},
 		{name: "forward_headers", to: texts{to: &s.ForwardHeaders, each: oneForwarded, once: true}, doc: "Headers that are taken from the client's request."},
-		{name: "auth", to: group{serverAuthFields(&s.Auth)}, doc: "How the server is shown who asks, by tokens of OAuth."},
+		{name: "auth", to: group{serverAuthFields(&s.Auth)}, doc: "How the server is shown who asks, by tokens of OAuth or by signatures of AWS."},
 		{name: "tools", to: group{toolFields(s)}, doc: "Which of the server's tools are offered."},
 		{name: "prefix", to: text{&s.Prefix, prefix}, doc: `What stands before the names of the offered tools; by default the server's name, "" for none.`},
 		{name: "timeout", to: duration{&s.Timeout}, doc: "How long one call may take; by default limits.call_time."},
