@@ -15,7 +15,8 @@ type change struct {
 }
 
 func (d *change) in(w way) bool {
-	return (d.ways.client == "" || d.ways.client == w.client) && (d.ways.server == "" || d.ways.server == w.server)
+	return (d.ways.client == "" || d.ways.client == w.client) && (d.ways.server == "" || d.ways.server == w.server) &&
+		(d.ways.path == "" || d.ways.path == w.path)
 }
 
 // What the gateway says of itself.
@@ -28,16 +29,28 @@ const (
 // declared are all differences between a server and the gateway in front of it.
 var declared = []change{
 	{
-		"the handshake is the gateway's: its name, what it can do itself, and no instructions of servers, which nobody has vetted",
+		"the handshake is the gateway's: its name, and what it can do itself",
 		way{client: older},
 		"initialize",
-		message(`{"jsonrpc":"2.0","id":"first","result":{"protocolVersion":"2025-11-25","capabilities":` + can + `,"serverInfo":` + self + `}}`),
+		message(`{"jsonrpc":"2.0","id":"first","result":{"protocolVersion":"2025-11-25","capabilities":` + can + `,"instructions":"Read me.","serverInfo":` + self + `}}`),
 	},
 	{
 		"so is what is discovered; a client of the stateless era needs to know of no other",
 		way{client: modern},
 		"discover",
-		message(`{"jsonrpc":"2.0","id":"first","result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":` + can + `,"ttlMs":60000,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":` + self + `}}}`),
+		message(`{"jsonrpc":"2.0","id":"first","result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":` + can + `,"instructions":"Read me.","ttlMs":60000,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":` + self + `}}}`),
+	},
+	{
+		"where all servers are shown, none speaks for them: a handshake",
+		way{path: "/mcp", client: older},
+		"initialize",
+		replace(`"instructions":"Read me.",`, ""),
+	},
+	{
+		"where all servers are shown, none speaks for them: what is discovered",
+		way{path: "/mcp", client: modern},
+		"discover",
+		replace(`"instructions":"Read me.",`, ""),
 	},
 	{
 		"the gateway keeps lists, without the spaces between their tokens",
@@ -53,13 +66,13 @@ var declared = []change{
 	},
 	{
 		"what one key may read is no other's",
-		way{modern, modern},
+		way{client: modern, server: modern},
 		"read",
 		replace(`"cacheScope":"public"`, `"cacheScope":"private"`),
 	},
 	{
 		"a server of the older era does not say for how long what it has is good",
-		way{modern, older},
+		way{client: modern, server: older},
 		"read",
 		replace(whole, `"resultType":"complete","ttlMs":0,"cacheScope":"private"`),
 	},
@@ -101,25 +114,25 @@ var declared = []change{
 	},
 	{
 		"results keep what the stateless era puts into them, which readers of the older one pass over",
-		way{older, modern},
+		way{client: older, server: modern},
 		"",
 		resultType,
 	},
 	{
 		"and so do resources",
-		way{older, modern},
+		way{client: older, server: modern},
 		"read",
 		replace(`,"resultType"`, `,"ttlMs":60000,"cacheScope":"public","resultType"`),
 	},
 	{
 		"what a server wants back is sealed, so that it comes back where it belongs",
-		way{modern, modern},
+		way{client: modern, server: modern},
 		"asks",
 		replace(`"requestState":"state \u00e9"`, `"requestState":"SEALED"`),
 	},
 	{
 		"a server of the older era asks one thing after the other; its call waits",
-		way{modern, older},
+		way{client: modern, server: older},
 		"asks",
 		message(`{"jsonrpc":"2.0","id":11,"result":{"resultType":"input_required","inputRequests":{"input-1":` + questions[0] + `},"requestState":"SEALED"}}`),
 	},

@@ -35,15 +35,15 @@ func TestDifferential(t *testing.T) {
 		for speaks, g := range gateways {
 			for _, path := range []string{"/mcp/it", "/mcp"} {
 				t.Run(fmt.Sprintf("%s by %s%s", era, speaks, path), func(t *testing.T) {
-					compare(t, way{era, speaks}, direct, play(t, era, g.URL+path, gateway.Key, server))
+					compare(t, way{era, speaks, path}, direct, play(t, era, g.URL+path, gateway.Key, server))
 				})
 			}
 		}
 	}
 }
 
-// way is which revision the client speaks, and which the gateway speaks with the server.
-type way struct{ client, server string }
+// way is which revision the client speaks, which the gateway speaks with the server, and the address.
+type way struct{ client, server, path string }
 
 // step is what one request of a scenario came to: lines that can be compared.
 type step struct {
