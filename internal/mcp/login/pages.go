@@ -6,7 +6,7 @@ import (
 	"crypto/subtle"
 	_ "embed"
 	"errors"
-	"html/template"
+	"html"
 	"net/http"
 	"strings"
 
@@ -16,10 +16,14 @@ import (
 	"github.com/fairlead/fairlead/internal/oauth"
 )
 
-//go:embed page.html
-var pageText string
-
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+// The pages, with the fields of page where they are named. They are filled in by hand: html/template would have the linker keep
+// every method of every type, which makes the program half as large again.
+var (
+	//go:embed page.html
+	pageText string
+	//go:embed ask.html
+	askText string
+)
 
 // page is what the one page says.
 type page struct {
@@ -167,5 +171,17 @@ func write(w http.ResponseWriter, status int, p page) {
 	guard(w)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_ = pageTemplate.Execute(w, p)
+	body := "<p>{{.Text}}</p>\n"
+	if p.Server != "" {
+		body = askText
+	}
+	_, _ = p.filler().WriteString(w, strings.Replace(pageText, "{{.Body}}", body, 1))
+}
+
+// filler puts the fields of a page into its text, each as text: what is put in is not looked at again.
+func (p *page) filler() *strings.Replacer {
+	return strings.NewReplacer(
+		"{{.Title}}", html.EscapeString(p.Title), "{{.Server}}", html.EscapeString(p.Server), "{{.Who}}", html.EscapeString(p.Who),
+		"{{.Browser}}", html.EscapeString(p.Browser), "{{.Text}}", html.EscapeString(p.Text),
+	)
 }
