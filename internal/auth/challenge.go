@@ -3,6 +3,7 @@ package auth
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 )
@@ -26,6 +27,14 @@ func (r *Keyring) Challenge(path string, shown Credential) string {
 
 // Scoped reports whether the identity comes from a token, so that more scopes could allow it more.
 func (i *Identity) Scoped() bool { return i.token != nil }
+
+// Until is when the token has expired; zero for keys, and for tokens that do not say.
+func (i *Identity) Until() time.Time {
+	if i.token == nil {
+		return time.Time{}
+	}
+	return i.token.until
+}
 
 // Scopes are those of the token; nil for keys.
 func (i *Identity) Scopes() []string {

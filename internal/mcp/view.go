@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/fault"
 	"github.com/fairlead/fairlead/internal/jsonedit"
@@ -21,9 +22,19 @@ type Visit struct {
 	Selection Selection
 	Body      []byte // of a POST; it lives as long as the request
 	Local     bool   // it came over no HTTP of its own, so that its headers say nothing
+	// Until is when what the principal has shown is good no more; zero: it stays good. Streams that have no end of their own end then.
+	Until time.Time
 	// Challenge is the WWW-Authenticate that tells of the scopes which the principal lacks for a use; empty, if it may make it, or
 	// more scopes would not help. It is nil for principals that have no scopes.
 	Challenge func(u Use) string
+}
+
+// Bound is the life of a stream that has no end of its own.
+func (v *Visit) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if v.Until.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, v.Until)
 }
 
 // View is what one visit sees of the servers: their tools under the names that they are offered by. One server alone is

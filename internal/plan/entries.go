@@ -119,6 +119,7 @@ func (p *Planner) allows(id *auth.Identity, u *mcp.Use) bool {
 func (p *Planner) Visit(c Caller, route, server string) *mcp.Visit {
 	v := &mcp.Visit{Principal: c.Identity.Principal(), Route: route, Server: server, Selection: p.selection(c)}
 	if c.Identity.Scoped() {
+		v.Until = c.Identity.Until()
 		v.Challenge = func(u mcp.Use) string {
 			return c.Identity.Insufficient(route, func(id *auth.Identity) bool { return p.allows(id, &u) })
 		}

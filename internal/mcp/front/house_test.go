@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,6 +144,9 @@ type house struct {
 	cat  *mcp.Catalogue
 	door *front.Door
 	may  map[string][]string
+	open atomic.Int64 // requests that are being answered
+	// visit changes a visit before it is served; nil: not at all.
+	visit func(*mcp.Visit)
 	// judge is asked about what a principal's servers let through; nil: nothing is.
 	judge mcp.Access
 	plan  func(*mcp.Selection) // what else a request may do
@@ -205,7 +209,13 @@ func newHouseWith(t *testing.T, o front.Options, fs fakes, servers ...mcp.Server
 			if h.plan != nil {
 				h.plan(&sel)
 			}
-			serve(w, r, &mcp.Visit{Principal: who, Route: r.URL.Path, Server: r.PathValue("server"), Body: body, Selection: sel})
+			v := &mcp.Visit{Principal: who, Route: r.URL.Path, Server: r.PathValue("server"), Body: body, Selection: sel}
+			if h.visit != nil {
+				h.visit(v)
+			}
+			h.open.Add(1)
+			defer h.open.Add(-1)
+			serve(w, r, v)
 		})
 	}
 	srv := httptest.NewServer(mux)

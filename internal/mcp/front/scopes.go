@@ -14,6 +14,14 @@ func lacks(challenge string) *failure {
 	return f
 }
 
+// decline refuses a request that is not begun, with the challenge if there is one.
+func (x *exchange) decline(f *failure) {
+	if f.challenge != "" {
+		x.w.Header().Set("WWW-Authenticate", f.challenge)
+	}
+	x.refuse(f.status, f.Error)
+}
+
 // unseen is the answer about something that the client is not shown: f, which says that it is not there, unless a scope would
 // change that.
 func (x *exchange) unseen(u mcp.Use, f *failure) answer {

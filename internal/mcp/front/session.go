@@ -84,18 +84,24 @@ func (d *Door) open(v *mcp.Visit, id string) *session {
 	return s
 }
 
-// room forgets sessions that nothing runs in, if there are too many. Their ids stay good. l.mu is held.
+// room forgets sessions that nothing runs in, if there are too many: those that were not used of late, and if that is not enough,
+// any. Their ids stay good. What is left then has a connection each. l.mu is held.
 func (l *live) room() {
 	if len(l.by) < maxLive {
 		return
 	}
-	for id, s := range l.by {
-		s.mu.Lock()
-		if len(s.calls) == 0 && len(s.subs) == 0 && s.stream == nil && time.Since(s.used) > time.Minute {
-			delete(l.by, id)
-			s.unravel()
+	for _, idle := range []time.Duration{time.Minute, 0} {
+		for id, s := range l.by {
+			s.mu.Lock()
+			if len(s.calls) == 0 && len(s.subs) == 0 && s.stream == nil && time.Since(s.used) > idle {
+				delete(l.by, id)
+				s.unravel()
+			}
+			s.mu.Unlock()
+			if len(l.by) < maxLive*3/4 {
+				return
+			}
 		}
-		s.mu.Unlock()
 	}
 }
 

@@ -62,10 +62,10 @@ func (d *Door) stream(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
 		return
 	}
 	if _, f := x.view(r.Context()); f != nil {
-		x.refuse(f.status, f.Error)
+		x.decline(f)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := v.Bound(r.Context())
 	name := rand.Text()
 	l := &wire{ctx: ctx, local: local{d: d, calls: map[string]context.CancelFunc{}, side: make(chan struct{}, maxSide)}}
 	if !d.wires.add(name, l) {
@@ -104,6 +104,7 @@ func (d *Door) message(w http.ResponseWriter, v *mcp.Visit, handle string) {
 		return
 	case ok:
 		if l := d.wires.find(name); l != nil {
+			defer l.wg.Done()
 			if _, bad := read(v.Body); bad != nil {
 				writeJSON(w, http.StatusBadRequest, jsonrpc.AppendError(nil, nil, bad))
 				return
@@ -128,10 +129,15 @@ func (s *wires) add(name string, l *wire) bool {
 	return true
 }
 
+// find returns the stream of a name, which waits for the caller's wg.Done before it ends; nil, if there is none.
 func (s *wires) find(name string) *wire {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.by[name]
+	l := s.by[name]
+	if l != nil {
+		l.wg.Add(1)
+	}
+	return l
 }
 
 // drop takes a stream out: no message comes to it any more.

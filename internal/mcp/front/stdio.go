@@ -92,11 +92,15 @@ func (l *local) take(ctx context.Context, line []byte, v *mcp.Visit) {
 		l.mu.Lock()
 		l.calls[id] = end
 		l.mu.Unlock()
-		if m.Method != "subscriptions/listen" {
-			select {
-			case l.side <- struct{}{}:
-			case <-ctx.Done():
-			}
+		side := l.side
+		if m.Method == "subscriptions/listen" {
+			side = make(chan struct{}, 1) // it may last, and takes nobody's place
+		}
+		in := true
+		select {
+		case side <- struct{}{}:
+		case <-ctx.Done(): // it is answered as one that was cancelled, without a place of its own
+			in = false
 		}
 		l.wg.Go(func() {
 			defer func() {
@@ -104,8 +108,8 @@ func (l *local) take(ctx context.Context, line []byte, v *mcp.Visit) {
 				l.mu.Lock()
 				delete(l.calls, id)
 				l.mu.Unlock()
-				if m.Method != "subscriptions/listen" {
-					<-l.side
+				if in {
+					<-side
 				}
 			}()
 			l.send(ctx, http.MethodPost, line, v)

@@ -27,7 +27,7 @@ const (
 // follow is the stream of a session: it tells what has changed. A newer one takes its place.
 // last is the event that its client has seen of an earlier one; "": none.
 func (x *exchange) follow(last string) {
-	ctx, cancel := context.WithCancel(x.r.Context())
+	ctx, cancel := x.v.Bound(x.r.Context())
 	defer cancel()
 	defer x.session.take(cancel)()
 	p := x.newReply()
@@ -143,7 +143,8 @@ func (x *exchange) listen() {
 		x.refuse(http.StatusNotAcceptable, fail(jsonrpc.CodeInvalidRequest, "the answer is a stream: accept text/event-stream"))
 		return
 	}
-	ctx := x.r.Context()
+	ctx, cancel := x.v.Bound(x.r.Context())
+	defer cancel()
 	told := make(chan string, maxNotes)
 	w := &wish{updated: told}
 	honoured, stop := x.honour(ctx, w, want, told)
@@ -163,7 +164,7 @@ func (x *exchange) listen() {
 		}
 		return p.send(jsonrpc.AppendNotification(nil, method, append(params, '}')))
 	})
-	if ctx.Err() == nil {
+	if x.r.Context().Err() == nil {
 		p.end(http.StatusOK, jsonrpc.AppendResult(nil, x.m.ID, append(append([]byte(`{"resultType":"complete",`), tag...), '}')))
 	}
 }
