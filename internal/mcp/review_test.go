@@ -73,6 +73,21 @@ func TestReview(t *testing.T) {
 	})
 }
 
+// A request whose calls nobody judges pays nothing for it.
+func TestNoReviewAllocatesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newCatalogue(t, fakes{"a": {tools: defs("x")}}, Options{}, webServer("a")), ask("fairlead"))
+		call, shown := llm.Call{Name: "a-x", Arguments: `{"n":1}`}, []llm.Call{{Label: "a", Tool: "x"}}
+		if n := testing.AllocsPerRun(100, func() {
+			if b.Review(call).Held || len(b.Doubts(shown)) > 0 {
+				t.Error("held")
+			}
+		}); n > 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}
+
 // Servers that a request names by their address are of no trust where the config says so.
 func TestExternalServersOfNoTrust(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
