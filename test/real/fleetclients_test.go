@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,13 @@ func TestRealServers(t *testing.T) {
 	t.Run("typescript 2 auto", func(t *testing.T) {
 		check(t, members, nodeVisits(t, g, members, "mcp-sdk2.mjs", "auto"), "2026-07-28")
 	})
-	t.Run("inspector", func(t *testing.T) { check(t, members, inspectorVisits(t, g, members), "") })
+	t.Run("inspector", func(t *testing.T) {
+		brief := slices.Clone(members) // it starts anew for everything
+		for i := range brief {
+			brief[i].calls = brief[i].calls[:1]
+		}
+		check(t, brief, inspectorVisits(t, g, brief), "")
+	})
 	t.Run("loop", func(t *testing.T) { fleetLoop(t, g, members) })
 	t.Run("nothing is left", func(t *testing.T) { nothingLeft(t, g) })
 }
