@@ -66,6 +66,10 @@ func writeTable(out, log io.Writer, list []llm.Tool, failed []llm.ServerError) e
 		return err
 	}
 	for _, f := range failed {
+		if f.Login != "" {
+			_, _ = fmt.Fprintf(log, "fairlead tools: the server %s wants you to log in first: open %s in a browser, while the gateway runs\n", f.Server, f.Login)
+			continue
+		}
 		_, _ = fmt.Fprintf(log, "fairlead tools: the server %s has no tools: %s\n", f.Server, plain(f.Error))
 	}
 	return nil

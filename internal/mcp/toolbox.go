@@ -175,7 +175,9 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, clients []llm.Tool) {
 	for i, k := range picks {
 		b.judged = b.judged || k.pool.server.Params != nil
 		if err := lists[i].err; err != nil {
-			b.errors = append(b.errors, llm.ServerError{Server: k.pool.server.Name, Error: SafeMessage(err), Label: cmp.Or(k.wishes[0].Label, k.pool.server.Name)})
+			e := serverError(k.pool.server.Name, err)
+			e.Label = cmp.Or(k.wishes[0].Label, k.pool.server.Name)
+			b.errors = append(b.errors, e)
 		}
 		if lists[i].list == nil {
 			continue

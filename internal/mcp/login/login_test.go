@@ -44,7 +44,9 @@ func TestLogin(t *testing.T) {
 		t.Error("nobody was told of the login")
 	}
 	g.link("bob")
-	g.link("")
+	if _, text := visit(t, browser(), g.link("")); !strings.Contains(text, "for everybody who uses it") {
+		t.Errorf("the page does not say for whom: %s", text)
+	}
 	g.logIn("bob")
 	g.want("bob", 200)
 	p.mu.Lock()

@@ -22,7 +22,11 @@ var (
 	//go:embed page.html
 	pageText string
 	//go:embed ask.html
-	askText string
+	askText string // for one who has a name
+	//go:embed askall.html
+	askAllText string
+	//go:embed form.html
+	formText string
 )
 
 // page is what the one page says.
@@ -60,7 +64,7 @@ func (k *Keeper) serveLogin(w http.ResponseWriter, r *http.Request) {
 			browser = rand.Text()
 		}
 		http.SetCookie(w, k.cookie(browser))
-		write(w, http.StatusOK, page{Title: "Connect " + s.Name, Server: s.Name, Who: cmp.Or(t.Who, t.Principal, "everybody who uses this gateway"), Browser: browser})
+		write(w, http.StatusOK, page{Title: "Connect " + s.Name, Server: s.Name, Who: cmp.Or(t.Who, t.Principal), Browser: browser})
 	case http.MethodPost:
 		r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
 		said := r.PostFormValue("browser")
@@ -172,8 +176,11 @@ func write(w http.ResponseWriter, status int, p page) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	body := "<p>{{.Text}}</p>\n"
-	if p.Server != "" {
-		body = askText
+	switch {
+	case p.Server != "" && p.Who != "":
+		body = askText + formText
+	case p.Server != "":
+		body = askAllText + formText
 	}
 	_, _ = p.filler().WriteString(w, strings.Replace(pageText, "{{.Body}}", body, 1))
 }
