@@ -77,9 +77,9 @@ func (d *Door) stream(w http.ResponseWriter, r *http.Request, v *mcp.Visit) {
 	defer func() {
 		d.wires.drop(name)
 		cancel()
-		l.wg.Wait()
+		session := l.finish()
 		p.close()
-		d.forget(l.session)
+		d.forget(session)
 	}()
 	p.begin()
 	out := p.sse

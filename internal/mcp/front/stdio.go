@@ -18,6 +18,8 @@ import (
 const (
 	maxLine = 32 << 20
 	maxSide = 64
+	// maxWaiting is how many wait or run.
+	maxWaiting = 1024
 )
 
 // Stdio serves one client over a pair of streams, a message a line, as Serve would over HTTP. visit makes a visit of the client's.
@@ -29,7 +31,7 @@ func (d *Door) Stdio(ctx context.Context, in io.Reader, out io.Writer, visit fun
 		_, err := out.Write(append(bytes.Clone(msg), '\n'))
 		return err
 	}
-	defer l.wg.Wait()
+	defer l.finish()
 	defer cancel()
 	lines := make(chan []byte)
 	failed := make(chan error, 1)
@@ -71,6 +73,7 @@ type local struct {
 	mu      sync.Mutex
 	emit    func(msg []byte) error // sends a message; it is called by one at a time
 	session string
+	over    bool
 	calls   map[string]context.CancelFunc // by id
 }
 
@@ -85,38 +88,64 @@ func (l *local) take(ctx context.Context, line []byte, v *mcp.Visit) {
 		}
 		l.mu.Unlock()
 	case m.Method == "notifications/initialized":
-		l.wg.Go(func() { l.send(ctx, http.MethodGet, nil, l.listen()) })
+		l.run(func() { l.send(ctx, http.MethodGet, nil, l.listen()) })
 	case m.IsRequest() && m.Method != "initialize":
-		ctx, end := context.WithCancel(ctx)
-		id := string(m.ID)
-		l.mu.Lock()
-		l.calls[id] = end
-		l.mu.Unlock()
-		side := l.side
-		if m.Method == "subscriptions/listen" {
-			side = make(chan struct{}, 1) // it may last, and takes nobody's place
-		}
-		in := true
-		select {
-		case side <- struct{}{}:
-		case <-ctx.Done(): // it is answered as one that was cancelled, without a place of its own
-			in = false
-		}
-		l.wg.Go(func() {
-			defer func() {
-				end()
-				l.mu.Lock()
-				delete(l.calls, id)
-				l.mu.Unlock()
-				if in {
-					<-side
-				}
-			}()
-			l.send(ctx, http.MethodPost, line, v)
-		})
+		l.beside(ctx, line, v, &m)
 		return
 	}
 	l.send(ctx, http.MethodPost, line, v)
+}
+
+// beside answers a request beside others, when there is room. A subscription takes none.
+func (l *local) beside(ctx context.Context, line []byte, v *mcp.Visit, m *jsonrpc.Message) {
+	ctx, end := context.WithCancel(ctx)
+	id := string(m.ID)
+	l.mu.Lock()
+	full := len(l.calls) >= maxWaiting
+	if !full {
+		l.calls[id] = end
+	}
+	l.mu.Unlock()
+	if full {
+		end()
+		_, _ = (&lineWriter{l: l}).Write(jsonrpc.AppendError(nil, m.ID, fail(jsonrpc.CodeInternal, "too many requests at once")))
+		return
+	}
+	endless := m.Method == "subscriptions/listen"
+	l.run(func() {
+		defer func() {
+			end()
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			delete(l.calls, id)
+		}()
+		if !endless {
+			select {
+			case l.side <- struct{}{}:
+				defer func() { <-l.side }()
+			case <-ctx.Done():
+			}
+		}
+		l.send(ctx, http.MethodPost, line, v)
+	})
+}
+
+// run runs f beside, unless the client is gone.
+func (l *local) run(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.over {
+		l.wg.Go(f)
+	}
+}
+
+// finish waits for what runs. Nothing begins any more.
+func (l *local) finish() (session string) {
+	l.mu.Lock()
+	l.over, session = true, l.session
+	l.mu.Unlock()
+	l.wg.Wait()
+	return session
 }
 
 // send has the door answer a message.
