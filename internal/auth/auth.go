@@ -69,6 +69,9 @@ func (r *Keyring) Identify(ctx context.Context, h http.Header, path string) (*Id
 		return nil, c, denied("this gateway asks for a key: send Authorization: Bearer KEY, or x-litellm-api-key: KEY")
 	}
 	if id := r.byHash[sum(c.Key.Reveal())]; id != nil {
+		if c.own && r.tokens != nil && r.tokens.ours(h.Get(headerAuthorization)) {
+			c.own = false
+		}
 		return id, c, nil
 	}
 	if r.tokens != nil && c.Header == headerAuthorization {
@@ -122,7 +125,7 @@ type Credential struct {
 
 // Forwards reports whether the client's header name, with this value, may be handed to an MCP server that the config
 // forwards it to. A header that may carry the gateway's key never is; Authorization is only when the key came in
-// x-litellm-api-key, and is another text than the key.
+// x-litellm-api-key, and is another text than the key, and no token that is for this gateway.
 func (c Credential) Forwards(name, value string) bool {
 	switch http.CanonicalHeaderKey(name) {
 	case headerLiteLLM, headerXAPIKey, headerAPIKey:

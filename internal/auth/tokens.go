@@ -254,6 +254,21 @@ func (t *tokens) meant(id *Identity, path string) bool {
 	})
 }
 
+// ours reports whether the value of an Authorization header is a token of an issuer's that says that it is for this gateway, good or
+// not: what was issued for the gateway is passed on to nobody.
+func (t *tokens) ours(value string) bool {
+	text := bare(value)
+	name, ok := bearer.Readable(text)
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(t.issuers, func(i *issuer) bool {
+		return i.URL == name && slices.ContainsFunc(bearer.Addressed(text), func(a string) bool {
+			return slices.Contains(i.Audiences, a) || a == t.public || strings.HasPrefix(a, t.public+"/")
+		})
+	})
+}
+
 // resource is the address of what is at a path.
 func (t *tokens) resource(path string) string {
 	return t.public + (&url.URL{Path: path}).EscapedPath()

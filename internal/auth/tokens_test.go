@@ -1,9 +1,12 @@
 package auth
 
 import (
+	"context"
+	"crypto/sha256"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/bearer/bearertest"
 	"github.com/fairlead/fairlead/internal/config"
@@ -405,5 +408,55 @@ func TestIssuerAway(t *testing.T) {
 	_, err := show(t, open(t, cfg, nil), s.Token(s.Claims(public+"/mcp", nil), nil), "/mcp")
 	if f := fault.From(err); f.Kind != fault.Unavailable || strings.Contains(f.Message, s.URL) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestAttack02OwnTokenBesideAKey: a token for the gateway goes to no server, though the Authorization beside a key is the caller's own.
+func TestAttack02OwnTokenBesideAKey(t *testing.T) {
+	s, other := bearertest.New(t), bearertest.New(t)
+	r := open(t, staff(s), nil)
+	for name, tt := range map[string]struct {
+		token string
+		goes  bool
+	}{
+		"for the gateway":    {s.Token(s.Claims(public, nil), nil), false},
+		"for a route":        {s.Token(s.Claims(public+"/mcp/files", nil), nil), false},
+		"by its other name":  {s.Token(s.Claims("api://gateway", nil), nil), false},
+		"expired":            {s.Token(s.Claims(public, map[string]any{"exp": 1}), nil), false},
+		"for another":        {s.Token(s.Claims("https://files.example.com", nil), nil), true},
+		"of another issuer":  {other.Token(other.Claims(public, nil), nil), true},
+		"that is none":       {"opaque", true},
+		"for another's name": {s.Token(s.Claims(public+".example.org/", nil), nil), true},
+	} {
+		h := headers("x-litellm-api-key: sk-ops", "Authorization: Bearer "+tt.token)
+		id, c, err := r.Identify(t.Context(), h, "/mcp")
+		if err != nil || id.Principal() != "ops" || c.Forwards("Authorization", h.Get("Authorization")) != tt.goes {
+			t.Errorf("%s: %v, %v", name, id, err)
+		}
+	}
+}
+
+// TestVerifyingIsBounded: strangers cannot have any number of tokens verified at a time, and a defect there ends no process.
+func TestVerifyingIsBounded(t *testing.T) {
+	s, wait := newSeen(), make(chan struct{})
+	hold := func(context.Context) (*Identity, time.Duration, error) {
+		<-wait
+		panic("a defect")
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	refused := 0
+	for i := range maxOpen + 5 {
+		_, err := s.get(ctx, sha256.Sum256([]byte{byte(i), byte(i >> 8)}), hold)
+		if fault.From(err).Code == "overloaded" {
+			refused++
+		}
+	}
+	if refused != 5 {
+		t.Errorf("%d were refused", refused)
+	}
+	close(wait)
+	if _, err := s.get(t.Context(), [sha256.Size]byte{}, func(context.Context) (*Identity, time.Duration, error) { panic("a defect") }); err == nil {
+		t.Error("a defect is no error")
 	}
 }

@@ -129,15 +129,23 @@ func (c *Claims) Has(claim, value string) bool {
 
 // Readable reports whether a token looks like one that can be read, and the issuer that it names. Nothing of it is verified.
 func Readable(token string) (issuer string, ok bool) {
+	raw := payload(token)
+	return text(jsonedit.Get(raw, "iss")), raw != nil
+}
+
+// Addressed are those for whom a token says that it is. Nothing of it is verified.
+func Addressed(token string) []string { return texts(jsonedit.Get(payload(token), "aud")) }
+
+// payload is the JSON object that a token has in it; nil, if there is none.
+func payload(token string) []byte {
 	if len(token) > maxToken || strings.Count(token, ".") != 2 {
-		return "", false
+		return nil
 	}
 	_, rest, _ := strings.Cut(token, ".")
-	payload, _, _ := strings.Cut(rest, ".")
-	raw, err := base64.RawURLEncoding.DecodeString(payload)
+	middle, _, _ := strings.Cut(rest, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(middle)
 	if err != nil || !jsonedit.Valid(raw) || jsonedit.Kind(raw) != '{' {
-		return "", false
+		return nil
 	}
-	issuer, _ = jsonedit.Unquote(jsonedit.Get(raw, "iss"))
-	return issuer, true
+	return raw
 }

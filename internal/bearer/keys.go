@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -103,7 +104,7 @@ func (s *keySet) among(id, alg string) ([]jose.JSONWebKey, error) {
 func (s *keySet) refresh(flight chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
 	defer cancel()
-	keys, err := s.fetch(ctx)
+	keys, err := s.safely(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err = err; err == nil {
@@ -111,6 +112,16 @@ func (s *keySet) refresh(flight chan struct{}) {
 	}
 	s.flight = nil
 	close(flight)
+}
+
+// safely keeps a defect that a stranger's keys bring to light from ending the process.
+func (s *keySet) safely(ctx context.Context) (keys []jose.JSONWebKey, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			keys, err = nil, fmt.Errorf("a panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return s.fetch(ctx)
 }
 
 // fits reports whether a key can make signatures of an algorithm.
