@@ -29,7 +29,8 @@ func ringOf(cfg *config.Config) (*seal.Ring, error) {
 // keepLogins makes what shows servers who asks, in front of the catalogue that opens sessions with them.
 func (a *App) keepLogins(ring *seal.Ring, o Options) {
 	a.logins = mcpall.NewLogins(mcpall.LoginOptions{Store: a.kept, Seal: ring, Base: a.base, Log: o.Log})
-	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: o.Log, Version: o.Version}), mcp.Options{Log: o.Log, Results: a.kept, Authorize: mcpall.Authorize(a.logins), Vet: a.pins.vet, ListTime: o.listTime})
+	a.pins.log = o.Log
+	a.servers = mcp.New(mcpall.Dialer(mcpall.Options{Log: o.Log, Version: o.Version}), mcp.Options{Log: o.Log, Results: a.kept, Authorize: mcpall.Authorize(a.logins), Vet: a.pins.vet, Suspect: a.pins.suspect, ListTime: o.listTime})
 	a.logins.Serve(a.servers)
 }
 

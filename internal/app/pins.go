@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"reflect"
 	"strconv"
 	"strings"
@@ -16,7 +17,10 @@ import (
 )
 
 // pins holds what servers show to what was accepted of it, and to the rules of package vet.
-type pins struct{ now atomic.Pointer[book] }
+type pins struct {
+	log *slog.Logger
+	now atomic.Pointer[book]
+}
 
 // book is what one config and one lockfile say.
 type book struct {
@@ -90,6 +94,18 @@ func (p *pins) vet(server string, items []mcp.Shown) []mcp.Remark {
 		}
 	}
 	return all
+}
+
+// suspect is [mcp.Suspect].
+func (p *pins) suspect(server, kind, name string, raw []byte) bool {
+	found := vet.Scan(vet.Item{Kind: kind, Name: name, Raw: raw}, vet.MaxText)
+	if found == nil {
+		return false
+	}
+	b := p.now.Load()
+	withheld := b != nil && b.withhold
+	p.log.Warn("what an MCP server says reads like orders to a model", "server", server, "kind", kind, "name", name, "withheld", withheld, "reason", tellFindings(found))
+	return withheld
 }
 
 // strange says why an item is not one that was accepted.

@@ -182,7 +182,7 @@ func (b *Toolbox) with(ctx context.Context, r *route, do func(ctx context.Contex
 		}
 		switch {
 		case !gone:
-			return raw, ended(ctx, err)
+			return raw, p.heed(r.tool, ended(ctx, err))
 		case try > 0 || ctx.Err() != nil || !lost.Unsent && !r.safe:
 			return nil, err
 		}

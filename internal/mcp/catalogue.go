@@ -32,7 +32,8 @@ type Options struct {
 	// Authorize returns what shows a server with Server.Auth who asks, for a caller, and a key that tells the caller's sessions
 	// from those of others; "": all share one. nil: nobody is shown.
 	Authorize func(s *Server, c Caller) (a Authorizer, key string)
-	Vet       Vet // looks at what servers of the config show before anybody sees it; nil: nobody does
+	Vet       Vet     // looks at what servers of the config show before anybody sees it; nil: nobody does
+	Suspect   Suspect // looks at what servers say outside of their lists; nil: nobody does
 }
 
 func (o Options) withDefaults() Options {

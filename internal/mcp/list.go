@@ -162,6 +162,7 @@ func (s *slot) fetch(f *flight[*list]) {
 	ctx, cancel := context.WithTimeout(s.ctx, o.ListTime)
 	defer cancel()
 	defs, said, err := s.ask(ctx)
+	err = s.p.heed("tools/list", err)
 	partial, _ := errors.AsType[*PartialError](err)
 	if partial != nil {
 		err = nil

@@ -36,6 +36,37 @@ type Remark struct {
 // Vet looks at all that a server shows of some kinds. It says nothing of what is in order. It is called again when Revet is.
 type Vet func(server string, items []Shown) []Remark
 
+// Suspect looks at what a server says to a model outside of its lists: an error, with its message and data, or the answer to a
+// request for a prompt. It reports whether that is withheld, and tells the log why.
+type Suspect func(server, kind, name string, raw []byte) bool
+
+// What Suspect is asked about beside prompts.
+const saidError = "error"
+
+// heed returns the error of a server as it may be shown.
+func (p *pool) heed(name string, err error) error {
+	e, ok := errors.AsType[*RPCError](err)
+	if !ok || p.c.o.Suspect == nil {
+		return err
+	}
+	raw := jsonedit.AppendQuote([]byte(`{"message":`), e.Message)
+	if e.Data != nil {
+		raw = append(append(raw, `,"data":`...), e.Data...)
+	}
+	if p.c.o.Suspect(p.server.Name, saidError, name, append(raw, '}')) {
+		return &RPCError{Code: e.Code, Message: "the server's message is withheld: it reads like orders to a model"}
+	}
+	return err
+}
+
+// heedPrompt returns the answer to a request for a prompt as it may be shown.
+func (p *pool) heedPrompt(name string, raw []byte) ([]byte, error) {
+	if p.c.o.Suspect != nil && p.c.o.Suspect(p.server.Name, ShownPrompt, name, raw) {
+		return nil, &Unavailable{Message: "the prompt is withheld: it reads like orders to a model that its user does not know of"}
+	}
+	return raw, nil
+}
+
 // instructor is a session whose server tells models how it is to be used.
 type instructor interface{ Instructions() string }
 

@@ -190,6 +190,11 @@ func (v *View) Call(ctx context.Context, t Target, r Request) ([]byte, error) {
 	rt := &route{pool: t.pick.pool, session: t.pick.session, caller: t.pick.caller, call: t.pick.call, tool: t.Name, safe: t.safe, client: r.Client}
 	raw, err := b.pass(ctx, rt, r)
 	if err == nil {
+		if r.Method == "prompts/get" {
+			if raw, err = t.pick.pool.heedPrompt(t.Name, raw); err != nil {
+				return nil, err
+			}
+		}
 		raw = links(raw, mark(&t.pick.pool.server, v.bare))
 		if v.spill != nil && r.Method == "tools/call" {
 			raw = v.spill.shortenRaw(ctx, &t.pick.pool.server, t.Name, raw)

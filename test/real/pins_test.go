@@ -61,4 +61,6 @@ func TestPinsOfRealServers(t *testing.T) {
 	}
 }
 
-func rate(part, whole int) string { return fmt.Sprintf("%.2f %%", 100*float64(part)/float64(max(1, whole))) }
+func rate(part, whole int) string {
+	return fmt.Sprintf("%.2f %%", 100*float64(part)/float64(max(1, whole)))
+}
