@@ -44,7 +44,7 @@ func (cr *credentials) forServer(s *Server, wishes []wish) (session, call http.H
 			cr.set(h, name, v)
 		}
 	}
-	own := h.Get("Authorization") != "" || hasKey(s.Headers, "Authorization")
+	own := h.Get("Authorization") != "" || hasKey(s.Headers, "Authorization") || s.Auth != nil
 	for _, name := range cr.direct {
 		if rest, ok := cr.target(name, s.Name); ok {
 			cr.set(h, rest, cr.header[name][0])
@@ -85,7 +85,7 @@ func (cr *credentials) fromEntry(h http.Header, s *Server, e *llm.MCPEntry) {
 			direct = direct || isAuth(rest)
 		}
 	}
-	if shared != "" && !direct {
+	if shared != "" && !direct && s.Auth == nil {
 		cr.set(h, "Authorization", shared)
 	}
 }

@@ -32,6 +32,8 @@ func TestCredentials(t *testing.T) {
 		{"x-mcp-auth beside its own", Server{Name: "git"}, header("X-Mcp-Auth", "Bearer a", "X-Mcp-Git-Authorization", "Bearer t"), nil, m{"Authorization": "Bearer t"}},
 		{"x-mcp-auth beside another header", Server{Name: "git"}, header("X-Mcp-Auth", "Bearer a", "X-Mcp-Git-Token", "t"), nil, m{"Authorization": "Bearer a", "Token": "t"}},
 		{"x-mcp-auth beside the config's", Server{Name: "git", Headers: m{"authorization": "Bearer c"}}, header("X-Mcp-Auth", "Bearer a"), nil, m{}},
+		{"x-mcp-auth beside the config's tokens", Server{Name: "git", Auth: &Auth{Type: "oauth"}}, header("X-Mcp-Auth", "Bearer a"), []m{{"x-mcp-auth": "Bearer b"}}, m{}},
+		{"own authorization beside the config's tokens", Server{Name: "git", Auth: &Auth{Type: "oauth"}}, header("X-Mcp-Git-Authorization", "Bearer t"), nil, m{"Authorization": "Bearer t"}},
 		{"a server called auth-x keeps apart", Server{Name: "git"}, header("X-Mcp-Access-Groups", "g", "X-Mcp-Servers", "git"), nil, m{}},
 		{"forwarded", Server{Name: "git", ForwardHeaders: []string{"x-tenant", "x-none"}}, header("X-Tenant", "7"), nil, m{"X-Tenant": "7"}},
 		{"header over forwarded", Server{Name: "git", ForwardHeaders: []string{"x-tenant"}}, header("X-Tenant", "7", "X-Mcp-Git-X-Tenant", "8"), nil, m{"X-Tenant": "8"}},
