@@ -16,7 +16,9 @@ type Wide struct {
 	v       *View
 	extras  []*extras // of each pick; nil: it failed
 	prompts map[string]Target
-	json    [3][]byte
+	order   []prompt
+	json    [3][]byte // see list
+	written sync.Once
 	failed  []llm.ServerError
 }
 
@@ -50,13 +52,13 @@ func (v *View) Wide(ctx context.Context) *Wide {
 }
 
 // Prompts is the list of prompts, a JSON array whose elements are as their servers sent them, but for the name.
-func (w *Wide) Prompts() []byte { return w.json[0] }
+func (w *Wide) Prompts() []byte { return w.list(0) }
 
 // Resources is the list of resources, likewise but for the URI.
-func (w *Wide) Resources() []byte { return w.json[1] }
+func (w *Wide) Resources() []byte { return w.list(1) }
 
 // Templates is the list of resource templates, likewise.
-func (w *Wide) Templates() []byte { return w.json[2] }
+func (w *Wide) Templates() []byte { return w.list(2) }
 
 // Failed are the servers that could not be listed.
 func (w *Wide) Failed() []llm.ServerError { return w.failed }
@@ -66,17 +68,9 @@ func (w *Wide) Dead() bool {
 	return len(w.extras) > 0 && !slices.ContainsFunc(w.extras, func(e *extras) bool { return e != nil })
 }
 
+// fill finds out which prompts are seen, and under which names.
 func (w *Wide) fill() {
 	taken, own := names{}, ownersOf(w.v.picks)
-	for i := range w.json {
-		w.json[i] = []byte{'['}
-	}
-	put := func(list int, raw []byte) {
-		if len(w.json[list]) > 1 {
-			w.json[list] = append(w.json[list], ',')
-		}
-		w.json[list] = jsonedit.Compact(w.json[list], raw)
-	}
 	for i, k := range w.v.picks {
 		e := w.extras[i]
 		if e == nil {
@@ -87,20 +81,56 @@ func (w *Wide) fill() {
 			name := str(raw, "name")
 			u := Use{Principal: w.v.principal, Prompt: name}
 			seen := Admit(w.v.access, s, u)
-			if o, err := jsonedit.Scan(raw, nameKeys); err == nil && name != "" && seen.Decision != Refuse {
-				shown := name
-				if !w.v.bare {
-					shown = taken.take(own.name(s, name, offeredName(s, name)))
-					raw = jsonedit.Apply(nil, raw, o.Set(nil, raw, "name", jsonedit.AppendQuote(nil, shown)))
-				}
-				if _, twice := w.prompts[shown]; !twice {
-					w.prompts[shown] = Target{Name: name, Verdict: seen, pick: k, use: u, safe: true}
-					put(0, raw)
-				}
+			if _, err := jsonedit.Scan(raw, nameKeys); err != nil || name == "" || seen.Decision == Refuse {
+				continue
+			}
+			shown := name
+			if !w.v.bare {
+				shown = taken.take(own.name(s, name, offeredName(s, name)))
+			}
+			if _, twice := w.prompts[shown]; !twice {
+				w.prompts[shown] = Target{Name: name, Verdict: seen, pick: k, use: u, safe: true}
+				w.order = append(w.order, prompt{raw, shown})
 			}
 		}
-		w.locate(s, e.resources, "uri", func(raw []byte) { put(1, raw) })
-		w.locate(s, e.templates, "uriTemplate", func(raw []byte) { put(2, raw) })
+	}
+}
+
+// prompt is one that is seen, under its name in the view.
+type prompt struct {
+	raw   []byte
+	shown string
+}
+
+// list returns one of the lists. They are written when one is asked for first: who asks for one thing needs none.
+func (w *Wide) list(n int) []byte {
+	w.written.Do(w.write)
+	return w.json[n]
+}
+
+// write writes the lists as JSON.
+func (w *Wide) write() {
+	for i := range w.json {
+		w.json[i] = []byte{'['}
+	}
+	put := func(list int, raw []byte) {
+		if len(w.json[list]) > 1 {
+			w.json[list] = append(w.json[list], ',')
+		}
+		w.json[list] = jsonedit.Compact(w.json[list], raw)
+	}
+	for _, p := range w.order {
+		raw := p.raw
+		if o, err := jsonedit.Scan(raw, nameKeys); err == nil && !w.v.bare {
+			raw = jsonedit.Apply(nil, raw, o.Set(nil, raw, "name", jsonedit.AppendQuote(nil, p.shown)))
+		}
+		put(0, raw)
+	}
+	for i, k := range w.v.picks {
+		if e := w.extras[i]; e != nil {
+			w.locate(&k.pool.server, e.resources, "uri", func(raw []byte) { put(1, raw) })
+			w.locate(&k.pool.server, e.templates, "uriTemplate", func(raw []byte) { put(2, raw) })
+		}
 	}
 	for i := range w.json {
 		w.json[i] = append(w.json[i], ']')
