@@ -82,6 +82,7 @@ func (s *signature) addBody(b *body, content *node, about string) error {
 	}
 	b.shape = s.d.shapeOf(schema, 1)
 	b.closed = schema.get("additionalProperties") != nil && schema.get("additionalProperties").kind == 'f'
+	s.d.spent += len(schema.list("required"))
 	for _, e := range schema.list("required") {
 		if p, err := s.d.follow(schema.get("properties").get(e.text)); err == nil && !p.is("readOnly") {
 			b.needs = append(b.needs, e.text)
@@ -107,6 +108,7 @@ func (s *signature) members(properties, encoding *node) (map[string]param, error
 	if properties == nil {
 		return out, nil
 	}
+	s.d.spent += 256 * len(properties.keys)
 	for i, name := range properties.keys {
 		n, err := s.d.follow(properties.nodes[i])
 		if err != nil {

@@ -15,8 +15,9 @@ type document struct {
 	root  *node
 	place place
 	api   *api
-	names map[string]bool // of tools, taken
-	total int             // bytes of all tools
+	names map[string]int // of tools, taken
+	total int            // bytes of all tools
+	spent int            // work, in bytes that were written and values that were looked at
 }
 
 // place is where requests go.
@@ -33,6 +34,9 @@ const (
 	maxTools      = 512     // tools that are offered
 	maxOperations = 20_000  // operations that are looked at
 	maxCatalogue  = 8 << 20 // bytes of all tools
+	maxWork       = 64 << 20
+	maxLeft       = 100 // parts whose reason is remembered
+	maxPath       = 2048
 )
 
 // api is what a document comes to. It does not change.
@@ -40,6 +44,7 @@ type api struct {
 	tools []mcp.ToolDef
 	calls map[string]*operation // by the tool's name
 	left  []leftOver
+	mute  int // parts that are left out beside those
 	more  int // operations that are not offered because there are too many
 }
 
@@ -63,7 +68,7 @@ func read(data []byte, at place) (*api, error) {
 	case !strings.HasPrefix(version, "3."):
 		return nil, fmt.Errorf("its version is %s; OpenAPI 3.0 and 3.1 are read", clip(version))
 	}
-	d := &document{root: root, place: at, names: map[string]bool{}, api: &api{calls: map[string]*operation{}}}
+	d := &document{root: root, place: at, names: map[string]int{}, api: &api{calls: map[string]*operation{}}}
 	if err := d.paths(); err != nil {
 		return nil, err
 	}
@@ -111,6 +116,10 @@ func orError(err error) error {
 
 // leave notes what is not offered.
 func (d *document) leave(what string, why error) {
+	if len(d.api.left) >= maxLeft {
+		d.api.mute++
+		return
+	}
 	d.api.left = append(d.api.left, leftOver{what: strings.ToValidUTF8(what, "\uFFFD"), why: why.Error()})
 }
 
@@ -126,6 +135,10 @@ func (d *document) operation(method, path string, item, n *node) {
 	}
 	if len(d.api.tools) >= maxTools || d.total > maxCatalogue {
 		d.api.more++
+		return
+	}
+	if d.spent > maxWork {
+		d.leave(strings.ToUpper(method)+" "+path, errors.New("the document takes too much work"))
 		return
 	}
 	op, def, err := d.build(name, method, path, item, n)
@@ -167,12 +180,20 @@ func word(s, also string) string {
 	return s
 }
 
-// unique adds a number to a name that is taken, and takes it.
-func unique(name string, taken map[string]bool) string {
-	for i, base := 2, name; taken[name]; i++ {
-		end := fmt.Sprintf("_%d", i)
-		name = base[:min(len(base), maxWord-len(end))] + end
+// unique adds a number to a name that is taken, and takes it. taken has the last number of each name.
+func unique(name string, taken map[string]int) string {
+	n, used := taken[name]
+	if !used {
+		taken[name] = 1
+		return name
 	}
-	taken[name] = true
-	return name
+	for {
+		n++
+		end := fmt.Sprintf("_%d", n)
+		other := name[:min(len(name), maxWord-len(end))] + end
+		if _, used := taken[other]; !used {
+			taken[name], taken[other] = n, 1
+			return other
+		}
+	}
 }

@@ -151,7 +151,7 @@ func TestYAMLIsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"a":16,"b":1.50,"c":"2020-01-02","d":"yes","e":true,"f":null,"g":".inf","200":[1,15,"é","x"],"h":{"i":1},"j":{"i":1}}`
-	if got := string(n.append(nil)); got != want {
+	if got := string(n.append(nil, 1<<20)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -215,6 +215,49 @@ func TestSchemaBombs(t *testing.T) {
 	huge := `{"openapi":"3.1.0","paths":{"/p":{"get":{"operationId":"op","parameters":[{"name":"a","in":"query","required":true,"schema":{"enum":["` + strings.Repeat("x", 2*maxSchema) + `"]}}]}}}}`
 	if a := apiOf(t, []byte(huge), testServer); len(a.tools) != 0 || len(a.left) != 1 || a.left[0].why != errSchema.Error() {
 		t.Errorf("%d tools, left out %v", len(a.tools), a.left)
+	}
+}
+
+// TestHostileDocuments: documents that were made to take time or memory come to an end, with little or nothing that is offered.
+func TestHostileDocuments(t *testing.T) {
+	same := func(n int, op string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"/p%d":{"post":%s}`, i, op)
+		}
+		return `"paths":{` + b.String()[1:] + `}`
+	}
+	wide := func(n int, what string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"%s%d":{}`, what, i)
+		}
+		return b.String()[1:]
+	}
+	deepYAML := "openapi: 3.1.0\npaths: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
+	var laughs strings.Builder
+	laughs.WriteString("openapi: 3.1.0\na0: &a0 {x: y}\n")
+	for i := range 40 {
+		fmt.Fprintf(&laughs, "a%d: &a%d {l: *a%d, r: *a%d}\n", i+1, i+1, i, i)
+	}
+	laughs.WriteString("paths: {/p: {post: {operationId: op, requestBody: {content: {application/json: {schema: {default: *a40, properties: *a40}}}}}}}\n")
+	for name, doc := range map[string]string{
+		"numbers":     `{"openapi":"3.1.0","x":[` + strings.Repeat("0,", 11<<17) + `0]}`,
+		"brackets":    `{"openapi":"3.1.0","x":` + strings.Repeat("[", 1<<20) + `}`,
+		"deep YAML":   deepYAML,
+		"commas":      "openapi: 3.1.0\nx: [" + strings.Repeat("a,", 11<<17) + "]",
+		"laughs":      laughs.String(),
+		"one name":    `{"openapi":"3.1.0",` + same(20_000, `{"operationId":"op"}`) + `}`,
+		"too many":    `{"openapi":"3.1.0",` + same(20_001, `{}`) + `}`,
+		"wide bodies": `{"openapi":"3.1.0",` + same(2_000, `{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/w"}}}}}`) + `,"w":{"properties":{` + wide(50_000, "p") + `}}}`,
+		"wide enums":  `{"openapi":"3.1.0",` + same(2_000, `{"parameters":[{"name":"q","in":"query","required":true,"schema":{"$ref":"#/w"}}]}`) + `,"w":{"enum":[` + strings.Repeat(`"x",`, 200_000) + `"x"]}}`,
+	} {
+		p, _ := placeOf(&testServer)
+		a, err := read([]byte(doc), p)
+		if err == nil && (len(a.tools) > maxTools || len(a.left) > maxLeft) {
+			t.Errorf("%s: %d tools, %d parts are left out", name, len(a.tools), len(a.left))
+		}
+		t.Logf("%s: %v", name, err)
 	}
 }
 

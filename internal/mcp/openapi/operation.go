@@ -33,10 +33,13 @@ const maxParams = 200
 func (d *document) build(name, method, path string, item, n *node) (*operation, mcp.ToolDef, error) {
 	op := &operation{name: name, method: strings.ToUpper(method)}
 	var err error
+	if len(path) > maxPath {
+		return nil, mcp.ToolDef{}, errors.New("its path is too long")
+	}
 	if op.base, err = d.base(item, n); err != nil {
 		return nil, mcp.ToolDef{}, err
 	}
-	s := &signature{d: d, op: op, taken: map[string]bool{}}
+	s := &signature{d: d, op: op, taken: map[string]int{}}
 	if err := s.parameters(path, item, n); err != nil {
 		return nil, mcp.ToolDef{}, err
 	}
@@ -53,7 +56,7 @@ func (d *document) build(name, method, path string, item, n *node) (*operation, 
 type signature struct {
 	d          *document
 	op         *operation
-	taken      map[string]bool
+	taken      map[string]int
 	properties []byte   // members with a comma behind each
 	required   []string // arguments
 }
@@ -82,6 +85,9 @@ func (s *signature) parameters(path string, item, n *node) error {
 	var order []key
 	found := map[key]*node{}
 	for _, list := range [][]*node{item.list("parameters"), n.list("parameters")} {
+		if len(list) > maxParams {
+			return fmt.Errorf("it has more than %d parameters", maxParams)
+		}
 		for _, p := range list {
 			p, err := s.d.follow(p)
 			if err != nil {
@@ -212,7 +218,7 @@ func (p *param) styled(n *node) error {
 
 // argument is what a parameter is called: its name, or name and place where another one has that name.
 func (s *signature) argument(in, name string) string {
-	if s.taken[word(name, "_-.")] {
+	if s.taken[word(name, "_-.")] > 0 {
 		return name + "_" + in
 	}
 	return name

@@ -38,6 +38,7 @@ func (d *document) appendSchema(dst []byte, n *node, more map[string]string) ([]
 			s.limit = maxSchema
 		}
 		s.schema(n, depth, more)
+		d.spent += len(s.out)
 		if s.err == nil {
 			return append(dst, s.out...), nil
 		}
@@ -86,7 +87,11 @@ func (s *schemas) reference(n *node, depth int, more map[string]string) {
 		switch {
 		case k == "$ref" || strings.HasPrefix(k, "x-"):
 		case slices.Contains(annotations, k):
-			own[k] = string(n.nodes[i].append(nil))
+			own[k] = string(n.nodes[i].append(nil, s.limit))
+			if len(own[k]) > s.limit {
+				s.err = errSchema
+				return
+			}
 		default:
 			rest.keys, rest.nodes = append(rest.keys, k), append(rest.nodes, n.nodes[i])
 		}
@@ -200,7 +205,7 @@ func (s *schemas) keyword(n *node, k string, v *node, depth int) {
 
 // data writes what is no schema.
 func (s *schemas) data(v *node) {
-	s.out = v.append(s.out)
+	s.out = v.append(s.out, s.limit)
 	if len(s.out) > s.limit {
 		s.err = errSchema
 	}

@@ -33,6 +33,7 @@ func (d *document) shapeOf(n *node, depth int) (s shape) {
 	if n.is("nullable") && s.types != nil {
 		s.types = append(s.types, "null")
 	}
+	d.spent += 32 * len(n.list("enum"))
 	for _, e := range n.list("enum") {
 		if e.kind == '{' || e.kind == '[' {
 			s.enum = nil

@@ -138,7 +138,7 @@ func (d *Dialer) tell(server *mcp.Server, a *api) {
 	log := d.o.Log.With("mcp_server", server.Name)
 	for i, l := range a.left {
 		if i == maxTold {
-			log.Warn("more of an OpenAPI document is left out", "count", len(a.left)-maxTold)
+			log.Warn("more of an OpenAPI document is left out", "count", len(a.left)-maxTold+a.mute)
 			break
 		}
 		log.Warn("a part of an OpenAPI document is left out", "part", clip(l.what), "reason", l.why)

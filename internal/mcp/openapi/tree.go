@@ -79,30 +79,29 @@ func (n *node) list(key string) []*node {
 	return nil
 }
 
-// append appends the value as JSON in one line.
-func (n *node) append(dst []byte) []byte {
+// append appends the value as JSON in one line, and stops when dst has come to limit: values that are shared may be as large as any.
+func (n *node) append(dst []byte, limit int) []byte {
+	if len(dst) > limit {
+		return dst
+	}
 	switch n.kind {
 	case '"':
 		return jsonedit.AppendQuote(dst, n.text)
-	case '{':
-		dst = append(dst, '{')
-		for i, k := range n.keys {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(jsonedit.AppendQuote(dst, k), ':')
-			dst = n.nodes[i].append(dst)
-		}
-		return append(dst, '}')
-	case '[':
-		dst = append(dst, '[')
+	case '{', '[':
+		dst = append(dst, n.kind)
 		for i, v := range n.nodes {
+			if len(dst) > limit {
+				return dst
+			}
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = v.append(dst)
+			if n.kind == '{' {
+				dst = append(jsonedit.AppendQuote(dst, n.keys[i]), ':')
+			}
+			dst = v.append(dst, limit)
 		}
-		return append(dst, ']')
+		return append(dst, n.kind+2) // the closing one
 	}
 	return append(dst, n.text...)
 }
