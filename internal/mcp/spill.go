@@ -183,6 +183,7 @@ const (
 // room for.
 func (r *reading) matches(ctx context.Context, text []byte) string {
 	out, n := []byte(nil), 0
+	most := min(maxShown, max(r.limit-32, 16))
 	for at := 0; at < len(text) && ctx.Err() == nil; {
 		line := text[at:min(len(text), at+maxLine)]
 		next := len(line)
@@ -190,11 +191,11 @@ func (r *reading) matches(ctx context.Context, text []byte) string {
 			line, next = line[:i], i+1
 		}
 		if at >= r.offset && r.pattern.Match(line) {
-			if len(out)+min(len(line), maxShown)+32 > r.limit {
+			if n > 0 && len(out)+min(len(line), most)+32 > r.limit {
 				return fmt.Sprintf("%s[lines found so far: %d; there are more: go on with offset %d]", out, n, at)
 			}
 			n++
-			out = append(out, fmt.Sprintf("%d: %s\n", at, shownLine(line, r.pattern.FindIndex(line)[0]))...)
+			out = append(out, fmt.Sprintf("%d: %s\n", at, shownLine(line, r.pattern.FindIndex(line)[0], most))...)
 		}
 		at += next
 	}
@@ -205,12 +206,12 @@ func (r *reading) matches(ctx context.Context, text []byte) string {
 }
 
 // shownLine is a line, or the piece of a long one around a place.
-func shownLine(line []byte, at int) []byte {
-	if len(line) <= maxShown {
+func shownLine(line []byte, at, most int) []byte {
+	if len(line) <= most {
 		return bytes.ToValidUTF8(line, nil)
 	}
-	from := max(0, min(at-maxShown/4, len(line)-maxShown))
-	return append(append([]byte("…"), bytes.ToValidUTF8(line[from:from+maxShown], nil)...), "…"...)
+	from := max(0, min(at-most/4, len(line)-most))
+	return append(append([]byte("…"), bytes.ToValidUTF8(line[from:from+most], nil)...), "…"...)
 }
 
 // resultContent are the members of a call's result that hold what models read.

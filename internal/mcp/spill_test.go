@@ -103,6 +103,7 @@ func TestSpill(t *testing.T) {
 			`{"id":"` + m[1] + `","pattern":"0[37]7","offset":371}`: "770: line 077.\n[lines found: 1; each begins with its offset]",
 			`{"id":"` + m[1] + `","pattern":"none"}`:                "[no line has the pattern]",
 			`{"id":"` + m[1] + `","pattern":"line","limit":80}`:     "0: line 000.\n10: line 001.\n20: line 002.\n[lines found so far: 3; there are more: go on with offset 30]",
+			`{"id":"` + m[1] + `","pattern":"line","limit":4}`:      "0: line 000.\n[lines found so far: 1; there are more: go on with offset 10]",
 			`{"id":"` + m[1] + `","offset":1000}`:                   "Error: the result has 1000 bytes",
 			`{"id":"` + m[1] + `","offset":-1}`:                     "Error: offset is not a whole number of bytes",
 			`{"id":"` + m[1] + `","limit":1.5}`:                     "Error: limit is not a whole number of bytes",
@@ -225,6 +226,20 @@ func TestSpillOfAView(t *testing.T) {
 			t.Errorf("it lists %s", got)
 		}
 	})
+}
+
+// A line that there is no room for is shown around what was found in it, and the reading goes on behind it.
+func TestMatchesInALongLine(t *testing.T) {
+	text := strings.Repeat("x", 500) + "needle" + strings.Repeat("y", 500) + "\nneedle\n"
+	r := reading{limit: 50, pattern: regexp.MustCompile("needle")}
+	want := "0: …xxxxneedleyyyyyyyy…\n[lines found so far: 1; there are more: go on with offset 1007]"
+	if got := r.matches(t.Context(), []byte(text)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	r.offset = 1007
+	if got := r.matches(t.Context(), []byte(text)); got != "1007: needle\n[lines found: 1; each begins with its offset]" {
+		t.Errorf("%s", got)
+	}
 }
 
 func FuzzReadResult(f *testing.F) {
