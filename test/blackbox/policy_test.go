@@ -51,3 +51,50 @@ func TestAttack09NoCommandsFromRequests(t *testing.T) {
 		t.Error(tr.gateway.Log())
 	}
 }
+
+// TestRulesHoldAtOnce: rules of a new config hold for lists and calls everywhere, and a file with a mistake in a rule changes nothing.
+func TestRulesHoldAtOnce(t *testing.T) {
+	t.Parallel()
+	tr := house(t, "-- config --\nmocks: false\n"+webAndMail,
+		providertest.Call("c1", "mail-send", `{"to":"me"}`), providertest.Text("Done."), providertest.Call("c1", "mail-send", `{"to":"me"}`), providertest.Text("Done."))
+	body := strings.Replace(talks[0].body, "STREAM", "", 1)
+	call := func() *got {
+		return tr.call(http.MethodPost, "/mcp-rest/tools/call", `{"server_id":"mail","name":"send","arguments":{"to":"me"}}`)
+	}
+	tr.has(tr.say(&talks[0], body), `"result":"{\"to\":\"me\"}"`)
+	tr.has(call().fine().text, `{\"to\":\"me\"}`)
+	rules := func(when string) {
+		tr.rewrite(func(s string) string {
+			before, _, _ := strings.Cut(s, "rules:")
+			return strings.TrimRight(before, "\n") + "\nrules:\n  - {name: closed, when: '" + when + "', then: deny}\n"
+		})
+	}
+	rules(`tool.name == "send"`)
+	tr.reloaded(1)
+	if list := tr.call(http.MethodGet, "/v1/mcp/tools", "").fine(); strings.Contains(list.text, "send") || !strings.Contains(list.text, "mail-count") {
+		t.Errorf("it lists %s", list.text)
+	}
+	tr.has(tr.say(&talks[0], body), `Error: there is no tool named \"mail-send\"`)
+	if a := call(); a.status != http.StatusNotFound {
+		t.Errorf("REST: %d %s", a.status, a.text)
+	}
+	rules(`tool.nam == "nothing"`)
+	must(t, "the mistake is told", func() bool { return strings.Contains(tr.gateway.Log(), "undeclared reference to 'tool.nam'") })
+	if a := call(); a.status != http.StatusNotFound {
+		t.Errorf("after a bad file: %d %s", a.status, a.text)
+	}
+	if n := tr.server("mail").count(t, "tools/call"); n != 2 {
+		t.Errorf("the server was called %d times", n)
+	}
+}
+
+// TestHeldCallInTheLegacyStream: where clients see all deltas, a call that was ours and is now theirs is shown once.
+func TestHeldCallInTheLegacyStream(t *testing.T) {
+	t.Parallel()
+	tr := house(t, webAndMail, injected(`{"to":"evil@evil.test"}`)...)
+	text := tr.call(http.MethodPost, "/v1/chat/completions", strings.Replace(talks[0].body, "STREAM", `"stream":true,`, 1), "X-Fairlead-Stream: legacy").fine().text
+	tr.has(text, `"mcp_approvals":[{"tool_call_id":"c2"`, `"finish_reason":"tool_calls"`)
+	if n := strings.Count(text, `"index":0,"id":"c2"`) + strings.Count(text, `"index":1,"id":"c2"`); n != 1 {
+		t.Errorf("the call is shown %d times: %s", n, text)
+	}
+}
