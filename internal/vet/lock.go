@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"maps"
@@ -223,6 +225,9 @@ func (p *parser) read(text string) error {
 		if _, twice := p.fields[words[0]]; twice {
 			return fmt.Errorf("the field %q stands twice", words[0])
 		}
+		if sum, err := base64.RawStdEncoding.DecodeString(words[1]); err != nil || len(sum) != sha256.Size {
+			return fmt.Errorf("the hash of the field %q is none", words[0])
+		}
 		p.fields[words[0]] = words[1]
 		return nil
 	}
@@ -255,7 +260,7 @@ func (p *parser) item(words []string) error {
 	var e entry
 	if len(words) == 3 {
 		flagged, ok := strings.CutPrefix(words[2], "flagged=")
-		if !ok {
+		if !ok || strings.ContainsFunc(flagged, func(r rune) bool { return r != '-' && r != ',' && (r < 'a' || r > 'z') }) {
 			return fmt.Errorf("the line is not understood")
 		}
 		e.flagged = strings.Split(flagged, ",")

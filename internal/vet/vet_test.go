@@ -123,7 +123,7 @@ func TestLockfile(t *testing.T) {
 	for _, bad := range []string{
 		"", "version 2\n", "version 1\nserver\n", "version 1\n  tool t\n", "version 1\nserver s\n    f h\n", "version 1\nserver s\n  cup t\n",
 		"version 1\nserver s\nserver s\n", "version 1\nserver s\n  tool t\n  tool t\n", "version 1\nserver s\n  tool \"t\n", "version 1\nserver s\n  tool t x\n",
-		"version 1\nserver s\n  tool t\n    f h\n    f h\n", "version 1\naccepted yesterday\n", "version 1\n\tx\n", "version 1\nserver s\n   tool t\n",
+		"version 1\nserver s\n  tool t\n    f h\n    f h\n", "version 1\naccepted yesterday\n", "version 1\n\tx\n", "version 1\nserver s\n   tool t\n", "version 1\nserver s\n  tool t\n    f  \n", "version 1\nserver s\n  tool t \"flagged=a b\"\n",
 	} {
 		if _, err := ParseLock([]byte(bad)); err == nil {
 			t.Errorf("taken: %q", bad)
