@@ -223,15 +223,15 @@ func (t *web) converse(ctx context.Context, c *call, msg []byte) (jsonrpc.Messag
 		}
 		return t.resume(ctx, c, at, err)
 	case "application/json":
-		return t.single(resp.Body, c)
+		return t.single(resp, c)
 	}
 	return none, &httpError{resp.StatusCode, &mcp.Unavailable{Message: "the server sent neither JSON nor an event stream"}}
 }
 
 // single reads an answer that is one JSON text.
-func (t *web) single(body io.Reader, c *call) (jsonrpc.Message, error) {
+func (t *web) single(resp *http.Response, c *call) (jsonrpc.Message, error) {
 	var none jsonrpc.Message
-	b, err := readAll(body, c.limit+envelope)
+	b, err := readAll(resp, c.limit+envelope)
 	if err != nil {
 		return none, t.broken(err, c)
 	}
@@ -256,11 +256,15 @@ func (t *web) single(body io.Reader, c *call) (jsonrpc.Message, error) {
 // envelope is room for what is around a result.
 const envelope = 64 << 10
 
-// readAll reads up to limit bytes; more is an errBody.
-func readAll(r io.Reader, limit int) ([]byte, error) {
-	b := make([]byte, 0, 4<<10)
+// readAll reads a body of up to limit bytes; a longer one is an errBody.
+func readAll(resp *http.Response, limit int) ([]byte, error) {
+	room := int64(512)
+	if n := resp.ContentLength; n >= 0 && n < largeBody {
+		room = n + 1 // one more, so that the end is seen
+	}
+	b := make([]byte, 0, room)
 	for {
-		n, err := r.Read(b[len(b):min(cap(b), limit+1)])
+		n, err := resp.Body.Read(b[len(b):min(cap(b), limit+1)])
 		b = b[:len(b)+n]
 		switch {
 		case len(b) > limit:
