@@ -106,7 +106,7 @@ func (s *schemas) reference(n *node, depth int, more map[string]string) {
 		return
 	}
 	if slices.Contains(s.open, target) || depth == 0 {
-		s.stub(target, own)
+		s.outline(target, own)
 		return
 	}
 	s.schema(target, depth-1, own)
@@ -134,8 +134,8 @@ func dedupe(n node) node {
 	return out
 }
 
-// stub writes what a schema is without what it is made of, unless it is made of nothing.
-func (s *schemas) stub(n *node, more map[string]string) {
+// outline writes what a schema is without what it is made of, unless it is made of nothing.
+func (s *schemas) outline(n *node, more map[string]string) {
 	short := node{kind: '{'}
 	for i, k := range n.keys {
 		if k == "type" || k == "description" || k == "format" || k == "enum" || k == "nullable" {
