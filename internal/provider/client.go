@@ -152,6 +152,7 @@ func (c *Client) generate(ctx context.Context, req *llm.Request, yield func(llm.
 		return c.broken(ctx, w, err)
 	}
 	defer resp.Body.Close()
+	p.sent()
 	r.body, r.watch, r.left = resp.Body, w, -1
 	if resp.StatusCode != http.StatusOK {
 		f, _ := c.refusal(ctx, resp, r)

@@ -99,6 +99,7 @@ func (c *Client) errand(ctx context.Context, req *llm.Request, yield func(llm.Ev
 		return c.broken(ctx, w, cmp.Or(up.failed(), err))
 	}
 	defer resp.Body.Close()
+	p.sent()
 	r.body, r.watch, r.left = resp.Body, w, -1
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		f, body := c.refusal(ctx, resp, r)

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// payload is the body of one request. Its bytes are from a pool and go back there with release, unless a transport still
-// holds them then: a transport may read a body after it has returned.
+// payload is the body of one request. Its bytes are from a pool and go back there with sent or release, unless a transport
+// still holds them then: a transport may read a body after it has returned.
 type payload struct {
 	data  []byte
 	box   *[]byte
@@ -26,8 +26,16 @@ func (p *payload) take() {
 	p.data = (*p.box)[:0]
 }
 
+// sent gives the bytes back if the transport is done with them. It is for the start of a reply, which may go on for minutes.
+func (p *payload) sent() {
+	if p.users.Load() == 0 {
+		p.release()
+	}
+}
+
+// release gives the bytes back unless they are gone. Nothing may be opened after it.
 func (p *payload) release() {
-	if p.users.Load() == 0 && cap(p.data) <= keepBuffer {
+	if p.box != nil && p.users.Load() == 0 && cap(p.data) <= keepBuffer {
 		*p.box = p.data[:0]
 		buffers.Put(p.box)
 	}
@@ -59,7 +67,7 @@ type payloadReader struct {
 
 var _ io.WriterTo = (*payloadReader)(nil)
 
-// Read copies the next piece.
+// Read copies the next piece. The last one ends the use of the bytes: with HTTP/2 a body is closed when its reply has ended.
 func (r *payloadReader) Read(b []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,7 +75,9 @@ func (r *payloadReader) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := copy(b, r.data)
-	r.data = r.data[n:]
+	if r.data = r.data[n:]; len(r.data) == 0 {
+		r.end()
+	}
 	return n, nil
 }
 
@@ -96,9 +106,13 @@ func (r *payloadReader) back() {
 func (r *payloadReader) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.end()
+	return nil
+}
+
+func (r *payloadReader) end() {
 	if !r.shut && !r.lent {
 		r.p.users.Add(-1)
 	}
 	r.shut, r.data = true, nil
-	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -398,6 +399,47 @@ func TestBufferIsNotShared(t *testing.T) {
 	}
 	askers.Wait()
 	readers.Wait()
+}
+
+// TestStreamsKeepNoRequest has streams that go on while others begin. What was sent for them must not stay in memory, also
+// with a transport that closes a request's body only when its reply has ended.
+func TestStreamsKeepNoRequest(t *testing.T) {
+	const streams, size = 32, 512 << 10
+	req := &llm.Request{Model: strings.Repeat("m", size), Stream: true}
+	for name, shut := range map[string]bool{"closed when sent": true, "closed with its reply": false} {
+		t.Run(name, func(t *testing.T) {
+			c := client(t, tripper(func(r *http.Request) (*http.Response, error) {
+				if n, err := io.Copy(io.Discard, struct{ io.Reader }{r.Body}); n != size || err != nil {
+					t.Errorf("sent %d bytes, error %v", n, err)
+				}
+				if shut {
+					_ = r.Body.Close()
+				}
+				body := io.NopCloser(io.MultiReader(strings.NewReader("x"), strings.NewReader(".")))
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body}, nil
+			}))
+			before := held()
+			for range streams {
+				next, stop := iter.Pull2(c.Generate(t.Context(), req))
+				defer stop()
+				if ev, err, _ := next(); ev.Text != "x" || err != nil {
+					t.Fatalf("%v, error %v", ev, err)
+				}
+			}
+			if kept := int64(held() - before); kept > streams*size/4 {
+				t.Errorf("%d streams of requests of %d KiB keep %d KiB", streams, size>>10, kept>>10)
+			}
+		})
+	}
+}
+
+// held is what is in memory, without what pools have to spare.
+func held() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // TestAllocations holds the price of a request: what the client itself allocates around a transport and a wire.
