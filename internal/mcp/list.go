@@ -75,7 +75,7 @@ func newList(s *Server, defs []ToolDef) *list {
 		}
 		t := listed{ToolDef: d, offered: offeredName(s, d.Name), raw: []byte("{}"), forms: new(llm.Forms)}
 		if jsonedit.Kind(d.InputSchema) == '{' && jsonedit.Valid(d.InputSchema) {
-			t.raw = jsonedit.Compact(nil, d.InputSchema)
+			t.raw = oneLine(d.InputSchema)
 		}
 		t.schema = toolSchema(t.raw)
 		t.mirrors, _ = ReadMirrors(t.raw) // wrong annotations are none; where it matters, the tool is not listed

@@ -2,6 +2,8 @@ package mcp
 
 import (
 	"context"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -135,6 +137,42 @@ func TestToolSchema(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.in, got, tt.want)
 		}
 	}
+}
+
+// TestListIsKeptOnce measures what a list adds to the definitions that it is made of.
+func TestListIsKeptOnce(t *testing.T) {
+	const tools, size = 64, 64 << 10
+	text := strings.Repeat("x", size)
+	for name, tt := range map[string]struct {
+		schema string
+		most   int64 // bytes a tool
+	}{
+		"in one line": {`{"type":"object","properties":{},"title":"` + text + `"}`, size / 8},
+		"with spaces": {`{"type": "object", "properties": {}, "title": "` + text + `"}` + strings.Repeat(" ", size), size * 5 / 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defs := make([]ToolDef, tools)
+			for i := range defs {
+				defs[i] = ToolDef{Name: strconv.Itoa(i), InputSchema: []byte(tt.schema)}
+			}
+			before := held()
+			l := newList(&Server{}, defs)
+			if kept := held() - before; kept > tools*tt.most {
+				t.Errorf("%d tools keep %d KiB, want at most %d", tools, kept>>10, tools*tt.most>>10)
+			}
+			runtime.KeepAlive(l)
+			runtime.KeepAlive(defs)
+		})
+	}
+}
+
+// held is what is in memory, without what pools have to spare.
+func held() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // converted is a result whose text is cut.

@@ -1,6 +1,21 @@
 package mcp
 
-import "github.com/fairlead/fairlead/internal/jsonedit"
+import (
+	"bytes"
+	"slices"
+
+	"github.com/fairlead/fairlead/internal/jsonedit"
+)
+
+// oneLine returns a schema without white space. One that has none is returned itself: a list is kept, with what the server
+// sent, and schemas are most of it.
+func oneLine(schema []byte) []byte {
+	c := jsonedit.Compact(make([]byte, 0, len(schema)), schema)
+	if len(c) == len(schema) {
+		return slices.Clip(schema)
+	}
+	return bytes.Clone(c)
+}
 
 // toolSchema returns a tool's schema as models are told: an object with type and properties, which some providers demand
 // and some servers leave out. All else stays as it is; additionalProperties is not added, because a tool that says nothing
