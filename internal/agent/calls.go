@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -106,7 +107,9 @@ func (r *run) one(ctx context.Context, c llm.Call) (res llm.Result) {
 			res = notRun(&c, "the gateway failed to run the tool")
 		}
 		res.CallID, res.Name, res.Duration = c.ID, c.Name, time.Since(begun).Milliseconds()
-		r.loop.Log.Debug("tool call", "tool", c.Name, "server", res.Server, "error", res.IsError, "ms", res.Duration, obs.From(ctx).Attrs())
+		if log := r.loop.Log; log.Enabled(ctx, slog.LevelDebug) {
+			log.Debug("tool call", "tool", c.Name, "server", res.Server, "error", res.IsError, "ms", res.Duration, obs.From(ctx).Attrs())
+		}
 	}()
 	if ctx.Err() != nil {
 		return notRun(&c, "not run: the time for this request is over")

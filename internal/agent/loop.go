@@ -94,8 +94,9 @@ func (r *run) ask(ctx context.Context, yield func(llm.Event, error) bool) (*turn
 // holds for the first round only; at a limit the tools stay, for the sake of prompt caches, and may not be called.
 func (r *run) next() *llm.Request {
 	r.round++
-	req := *r.req
-	req.AddedMessages = r.added
+	r.out = *r.req
+	req := &r.out
+	req.AddedTools, req.Behind, req.AddedMessages = r.offered, r.behind, r.added
 	switch {
 	case !r.last && r.spent(r.round, time.Now()):
 		r.last = true
@@ -105,7 +106,7 @@ func (r *run) next() *llm.Request {
 	case r.round > 1 && req.Params.ForcedTool:
 		req.ToolChoice = llm.ChoiceAuto
 	}
-	return &req
+	return req
 }
 
 // close ends the reply with what the client must know: the questions to it, and why the model stopped. A model that calls

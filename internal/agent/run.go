@@ -19,10 +19,10 @@ type Limits struct {
 // run is the state of one request's loop.
 type run struct {
 	loop    *Loop
-	req     *llm.Request
+	req     *llm.Request // the client's
+	out     llm.Request  // what the model is asked in the round at hand
 	offered []llm.Tool
 	behind  []llm.Tool
-	names   map[string]owner  // of the tools that are known
 	serves  bool              // there is a tool whose calls are not the client's
 	ids     map[string]bool   // call ids so far
 	asked   map[string]string // calls that the client has let run, and the questions that they were
@@ -41,8 +41,7 @@ type run struct {
 }
 
 func (l *Loop) begin(req *llm.Request) *run {
-	r := &run{loop: l, offered: l.Tools.Tools(), behind: l.Tools.Behind(), maxCalls: l.Limits.Calls, limited: l.Limits.Calls > 0}
-	r.names = make(map[string]owner, len(r.offered)+len(r.behind)+len(req.Tools))
+	r := &run{loop: l, req: req, offered: l.Tools.Tools(), behind: l.Tools.Behind(), maxCalls: l.Limits.Calls, limited: l.Limits.Calls > 0}
 	if n := req.Params.MaxCalls; n >= 0 && (!r.limited || n < r.maxCalls) {
 		r.maxCalls, r.limited = n, true
 		r.last = n == 0
@@ -53,28 +52,19 @@ func (l *Loop) begin(req *llm.Request) *run {
 	if req.Params.Asks && req.Approvals != nil {
 		r.asking = asks
 	}
-	r.know(r.behind)
-	r.know(r.offered)
-	for _, t := range req.Tools {
-		r.names[t.Name] = clients
-	}
-	own := *req
-	own.AddedTools, own.Behind = r.offered, r.behind
-	r.req = &own
+	r.serves = r.serve(r.offered) || r.serve(r.behind)
 	r.readBefore()
 	return r
 }
 
-// know notes who answers calls of some tools.
-func (r *run) know(tools []llm.Tool) {
+// serve reports whether there is a tool among some whose calls are not the client's.
+func (r *run) serve(tools []llm.Tool) bool {
 	for i := range tools {
-		o := runs
-		if tools[i].Ask {
-			o = r.asking
+		if r.ownerOf(&tools[i]) != clients {
+			return true
 		}
-		r.names[tools[i].Name] = o
-		r.serves = r.serves || o != clients
 	}
+	return false
 }
 
 // owner says who answers a call.
@@ -89,11 +79,26 @@ const (
 // owner returns who answers calls of a name. A name that nobody knows gets an error for a result; when all tools are the
 // client's, so is every call.
 func (r *run) owner(name string) owner {
-	o, known := r.names[name]
-	if !known && r.serves {
+	for i := range r.req.Tools {
+		if r.req.Tools[i].Name == name {
+			return clients
+		}
+	}
+	switch t := r.tool(name); {
+	case t != nil:
+		return r.ownerOf(t)
+	case r.serves:
 		return runs
 	}
-	return o
+	return clients
+}
+
+// ownerOf returns who answers calls of a server's tool.
+func (r *run) ownerOf(t *llm.Tool) owner {
+	if t.Ask {
+		return r.asking
+	}
+	return runs
 }
 
 // spent reports whether a limit is reached, so that the given round must answer.

@@ -34,10 +34,16 @@ type call struct {
 
 func (r *run) newTurn() *turn { return &turn{r: r} }
 
+// roomyText is how many bytes are taken at once for a text that comes in pieces.
+const roomyText = 256
+
 // take collects ev and readies it for the client. It reports whether ev is to be passed on.
 func (t *turn) take(ev *llm.Event) bool {
 	switch ev.Kind {
 	case llm.Text:
+		if t.text.Len() == 0 {
+			t.text.Grow(max(len(ev.Text), roomyText))
+		}
 		t.text.WriteString(ev.Text)
 	case llm.ToolCall:
 		t.takeCall(ev)
@@ -69,6 +75,9 @@ func (t *turn) takeCall(ev *llm.Event) {
 	if c == nil {
 		c = t.open(ev)
 		t.made[ev.Index] = c
+	}
+	if c.args.Len() == 0 && ev.Call.Arguments != "" {
+		c.args.Grow(max(len(ev.Call.Arguments), roomyText))
 	}
 	c.args.WriteString(ev.Call.Arguments)
 	c.Extra = append(c.Extra, ev.Call.Extra...)

@@ -110,7 +110,7 @@ func (u *Usage) Outputs() int64 { return u.Output + u.Reasoning + u.AudioOutput 
 
 // Notice is something that the gateway tells beside the model's words.
 type Notice struct {
-	Tools   []Tool        // the tools of servers, as offered; told once
+	Tools   []Tool        // the tools of servers, as offered; told once, and good as long as the reply
 	Errors  []ServerError // servers whose tools could not be listed; told once
 	Started *Call         // a call of ours begins to run; complete
 	Server  string        // with Started

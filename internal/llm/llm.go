@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Model answers requests. Providers, fallback, meter, cache, guard and the agent loop are all Models around Models.
@@ -251,12 +252,17 @@ type Tool struct {
 // Forms keeps what wires make of a tool, so that it is made once and not for each request. Its zero value is ready, and nil
 // keeps nothing. It is shared by all requests that are offered the tool.
 type Forms struct {
-	mu   sync.Mutex
-	made map[Form][]byte
+	mu   sync.Mutex // held while a form is added
+	made atomic.Pointer[[]formed]
 }
 
 // Form says which of a tool's forms is meant: a wire's word for it, and the name under which the tool is offered.
 type Form struct{ Wire, Name string }
+
+type formed struct {
+	Form
+	bytes []byte
+}
 
 // maxForms bounds what is kept of one tool: the wires that there are, times the names that collisions give it.
 const maxForms = 16
@@ -266,9 +272,20 @@ func (f *Forms) Get(key Form) []byte {
 	if f == nil {
 		return nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.made[key]
+	list := f.all()
+	for i := range list {
+		if list[i].Form == key {
+			return list[i].bytes
+		}
+	}
+	return nil
+}
+
+func (f *Forms) all() []formed {
+	if list := f.made.Load(); list != nil {
+		return *list
+	}
+	return nil
 }
 
 // Keep keeps b as the form, and returns it. b is not changed any more.
@@ -278,11 +295,9 @@ func (f *Forms) Keep(key Form, b []byte) []byte {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.made == nil {
-		f.made = map[Form][]byte{}
-	}
-	if len(f.made) < maxForms {
-		f.made[key] = b
+	if list := f.all(); f.Get(key) == nil && len(list) < maxForms {
+		list = append(slices.Clip(list), formed{key, b})
+		f.made.Store(&list)
 	}
 	return b
 }

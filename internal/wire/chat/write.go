@@ -44,7 +44,9 @@ type record struct {
 }
 
 func (r *record) note(n *llm.Notice) {
-	r.tools = append(r.tools, n.Tools...)
+	if n.Tools != nil {
+		r.tools = n.Tools
+	}
 	r.errors = append(r.errors, n.Errors...)
 	if n.Held != nil {
 		r.held = append(r.held, *n.Held)

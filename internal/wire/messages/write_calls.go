@@ -107,7 +107,9 @@ func (m *message) note(n *llm.Notice) {
 	if n.Held != nil {
 		m.waiting = append(m.waiting, *n.Held)
 	}
-	m.tools = append(m.tools, n.Tools...)
+	if n.Tools != nil {
+		m.tools = n.Tools
+	}
 	m.errors = append(m.errors, n.Errors...)
 }
 
