@@ -9,7 +9,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -54,7 +54,8 @@ func (m *Message) IsResponse() bool { return m.Method == "" }
 // may hold repeated keys and invalid UTF-8. Errors hold nothing of the text but names of members.
 func Parse(data []byte) (Message, error) {
 	var f fields
-	d := decoder(data)
+	d := open(data)
+	defer d.close()
 	err := members(d, f.set)
 	if err == nil {
 		err = end(d)
@@ -71,7 +72,8 @@ func ParseBatch(data []byte, max int) ([]Message, error) {
 		m, err := Parse(data)
 		return []Message{m}, err
 	}
-	d := decoder(data)
+	d := open(data)
+	defer d.close()
 	if _, err := d.ReadToken(); err != nil {
 		return nil, syntax(err)
 	}
@@ -102,16 +104,37 @@ func ParseBatch(data []byte, max int) ([]Message, error) {
 	return all, nil
 }
 
-func decoder(data []byte) *jsontext.Decoder {
-	return jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+// decoder reads one text. What it returns lies in that text, and is good when the decoder is closed.
+type decoder struct {
+	jsontext.Decoder
+	in bytes.Buffer
+}
+
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+// open returns a decoder of data, which is to be closed.
+func open(data []byte) *decoder {
+	d := decoders.Get().(*decoder)
+	d.read(data)
+	return d
+}
+
+func (d *decoder) read(data []byte) {
+	d.in = *bytes.NewBuffer(data) // whose memory is read where it is
+	d.Reset(&d.in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+func (d *decoder) close() {
+	d.read(nil)
+	decoders.Put(d)
 }
 
 // fields are the raw values of an envelope's known members.
 type fields struct{ jsonrpc, id, method, params, result, err []byte }
 
 // place returns where the member of that name goes, or nil for an unknown name.
-func (f *fields) place(name string) *[]byte {
-	switch name {
+func (f *fields) place(name []byte) *[]byte {
+	switch string(name) {
 	case "jsonrpc":
 		return &f.jsonrpc
 	case "id":
@@ -129,10 +152,10 @@ func (f *fields) place(name string) *[]byte {
 }
 
 // set keeps one member of the envelope.
-func (f *fields) set(name string, value []byte) error {
+func (f *fields) set(name, value []byte) error {
 	p := f.place(name)
 	if p == nil {
-		if q := strings.ToLower(name); f.place(q) != nil {
+		if q := bytes.ToLower(name); f.place(q) != nil {
 			return fmt.Errorf("the member %q in another letter case", q)
 		}
 		return nil
@@ -198,9 +221,10 @@ func parseError(raw []byte) (*Error, error) {
 	if raw[0] != '{' {
 		return nil, errors.New(`"error" is not an object`)
 	}
-	e := &Error{}
-	err := members(decoder(raw), func(name string, value []byte) error {
-		switch name {
+	e, d := &Error{}, open(raw)
+	defer d.close()
+	err := members(d, func(name, value []byte) error {
+		switch string(name) {
 		case "code":
 			f, err := strconv.ParseFloat(string(value), 64)
 			if err != nil || f != float64(int32(f)) {
@@ -218,7 +242,7 @@ func parseError(raw []byte) (*Error, error) {
 }
 
 // members reads one object and calls f for each member. The values lie in the decoder's text.
-func members(d *jsontext.Decoder, f func(name string, value []byte) error) error {
+func members(d *decoder, f func(name, value []byte) error) error {
 	if k := d.PeekKind(); k != '{' && k != 0 {
 		return errors.New("not an object")
 	}
@@ -226,11 +250,14 @@ func members(d *jsontext.Decoder, f func(name string, value []byte) error) error
 		return syntax(err)
 	}
 	for d.PeekKind() == '"' {
-		t, err := d.ReadToken()
+		lit, err := d.ReadValue()
 		if err != nil {
 			return syntax(err)
 		}
-		name := t.String()
+		name := lit[1 : len(lit)-1]
+		if bytes.IndexByte(name, '\\') >= 0 {
+			name, _ = jsontext.AppendUnquote(nil, lit) // an error tells of half a surrogate pair, which no known name has
+		}
 		v, err := d.ReadValue()
 		if err != nil {
 			return syntax(err)
@@ -246,7 +273,7 @@ func members(d *jsontext.Decoder, f func(name string, value []byte) error) error
 }
 
 // end checks that nothing follows.
-func end(d *jsontext.Decoder) error {
+func end(d *decoder) error {
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("bytes after the message")
 	}
