@@ -35,7 +35,7 @@ func (b *Toolbox) Meant(call llm.Call) llm.Call {
 		return call
 	}
 	name, inner, why := ReadThrough(args)
-	if _, known := b.table[name]; !known || why != "" {
+	if _, known := b.find(name); !known || why != "" {
 		return call
 	}
 	call.Name, call.Arguments = name, string(inner)
@@ -80,7 +80,7 @@ func (b *Toolbox) call(ctx context.Context, call *llm.Call) llm.Result {
 		}
 		call = &meant
 	}
-	i, known := b.table[call.Name]
+	i, known := b.find(call.Name)
 	if !known {
 		return unknownTool(call.Name)
 	}
@@ -231,9 +231,14 @@ func trace(ctx context.Context) map[string]string {
 	return m
 }
 
+// callHeaders are the headers of one call: those that the request brings for it, and those of the caller's trace.
 func callHeaders(ctx context.Context, own http.Header) http.Header {
+	c := obs.From(ctx)
+	if !c.Traced() {
+		return own
+	}
 	h := http.Header{}
 	maps.Copy(h, own)
-	obs.From(ctx).Headers(h.Set)
+	c.Headers(h.Set)
 	return h
 }

@@ -17,6 +17,7 @@ const refreshGap = time.Second
 // list is what a server lists to one caller. It does not change.
 type list struct {
 	tools    []listed
+	collides bool   // two of the tools would be offered under one name
 	says     string // the server's instructions; "" when they are withheld
 	at       time.Time
 	serial   uint64        // of this list, of all that there ever were in the process
@@ -69,6 +70,7 @@ type listed struct {
 
 func newList(s *Server, defs []ToolDef) *list {
 	l := &list{tools: make([]listed, 0, len(defs)), at: time.Now(), serial: serials.Add(1)}
+	offered := make(names, len(defs))
 	for _, d := range defs {
 		if d.Name == "" {
 			continue
@@ -78,6 +80,8 @@ func newList(s *Server, defs []ToolDef) *list {
 			t.raw = oneLine(d.InputSchema)
 		}
 		t.schema = toolSchema(t.raw)
+		l.collides = l.collides || offered[t.offered]
+		offered[t.offered] = true
 		t.mirrors, _ = ReadMirrors(t.raw) // wrong annotations are none; where it matters, the tool is not listed
 		l.tools = append(l.tools, t)
 	}

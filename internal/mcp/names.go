@@ -68,11 +68,14 @@ func (o *owners) name(s *Server, tool, offered string) string {
 	return offeredName(&own, tool)
 }
 
-// names are those that a request has given away.
+// names are those that a request has given away. Without a map, none is taken and nobody asks for the same twice.
 type names map[string]bool
 
 // take returns name, or name with the first of _2, _3, … that makes it free.
 func (n names) take(name string) string {
+	if n == nil {
+		return name
+	}
 	free := name
 	for i := 2; n[free]; i++ {
 		suffix := "_" + strconv.Itoa(i)

@@ -8,7 +8,7 @@ import (
 
 // Review says whether a call may run, by what its arguments are and what the model had read when it made it.
 func (b *Toolbox) Review(call llm.Call) llm.Review {
-	i, known := b.table[call.Name]
+	i, known := b.find(call.Name)
 	if !b.judged || !known {
 		return llm.Review{}
 	}
@@ -39,7 +39,7 @@ func (b *Toolbox) Doubts(shown []llm.Call) []string {
 // doubt is the server of no trust that a call was made of; "" when it can be trusted, or the call is not one of ours.
 func (b *Toolbox) doubt(c *llm.Call) string {
 	if c.Label == "" {
-		if i, known := b.table[c.Name]; known && b.current(&b.routes[i]).server.Untrusted {
+		if i, known := b.find(c.Name); known && b.current(&b.routes[i]).server.Untrusted {
 			return b.served[i].Server
 		}
 		return ""

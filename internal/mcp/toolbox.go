@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -28,22 +27,28 @@ type Toolbox struct {
 	own       ownSet
 	spill     *spill // nil: long results are cut
 	routes    []route
-	table     map[string]int // offered name to route
 	errors    []llm.ServerError
 }
 
 // route says who runs a tool.
 type route struct {
-	pool    *pool
-	session http.Header
-	caller  Caller
-	call    http.Header
-	tool    string
-	hints   Hints
-	safe    bool    // may run twice
-	client  *Client // that the server may ask things; nil: none
-	ask     bool    // the client decides
-	from    foundable
+	*pick
+	tool   string // the server's own name for it
+	hints  Hints
+	safe   bool    // may run twice
+	ask    bool    // the client decides
+	client *Client // that the server may ask things; nil: none
+	from   foundable
+}
+
+// find returns the place of the tool that is offered under a name, among those of servers.
+func (b *Toolbox) find(name string) (i int, known bool) {
+	for i := range b.served {
+		if b.served[i].Name == name {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // Tools are the tools as offered, servers in the config's order and each server's own order.
@@ -166,12 +171,15 @@ func (b *Toolbox) fill(picks []*pick, lists []listing, clients []llm.Tool) {
 			n += len(lists[i].list.tools)
 		}
 	}
-	taken := make(names, n+len(clients))
+	var taken names
+	if len(clients) > 0 || len(lists) != 1 || lists[0].list == nil || lists[0].list.collides {
+		taken = make(names, n+len(clients))
+	}
 	for i := range clients {
 		taken[clients[i].Name] = true
 	}
 	own := ownersOf(picks)
-	b.tools, b.routes, b.table = make([]llm.Tool, 0, n), make([]route, 0, n), make(map[string]int, n)
+	b.tools, b.routes = make([]llm.Tool, 0, n), make([]route, 0, n)
 	for i, k := range picks {
 		b.judged = b.judged || k.pool.server.Params != nil
 		if err := lists[i].err; err != nil {
@@ -240,10 +248,8 @@ func (b *Toolbox) add(k *pick, at place, t *listed, taken names, own *owners) {
 		Label: cmp.Or(k.wishes[i].Label, s.Name), Server: s.Name, Tool: t.Name, Ask: seen.Decision == Ask || asks(&k.wishes[i].Approval, t),
 	}
 	b.tools = append(b.tools, tool)
-	b.table[tool.Name] = len(b.routes)
 	b.routes = append(b.routes, route{
-		pool: k.pool, session: k.session, caller: k.caller, call: k.call, tool: t.Name, hints: t.Hints, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask,
-		from: foundable{at, s.Name, t},
+		pick: k, tool: t.Name, hints: t.Hints, safe: t.ReadOnly || t.Idempotent, ask: tool.Ask, from: foundable{at, s.Name, t},
 	})
 }
 

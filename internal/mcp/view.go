@@ -187,7 +187,7 @@ func (v *View) Call(ctx context.Context, t Target, r Request) ([]byte, error) {
 	}
 	r.Name = t.Name
 	b := &Toolbox{c: v.c, access: v.access, principal: v.principal}
-	rt := &route{pool: t.pick.pool, session: t.pick.session, caller: t.pick.caller, call: t.pick.call, tool: t.Name, safe: t.safe, client: r.Client}
+	rt := &route{pick: t.pick, tool: t.Name, safe: t.safe, client: r.Client}
 	raw, err := b.pass(ctx, rt, r)
 	if err == nil {
 		if r.Method == "prompts/get" {

@@ -68,6 +68,9 @@ func From(ctx context.Context) *Call {
 	return &Call{}
 }
 
+// Traced reports whether there is a caller's trace to continue.
+func (c *Call) Traced() bool { return c.Traceparent != "" || c.Tracestate != "" || c.TraceID != "" }
+
 // Headers calls set for each header that continues the caller's trace in a request of ours.
 func (c *Call) Headers(set func(name, value string)) {
 	for _, h := range [...][2]string{{"Traceparent", c.Traceparent}, {"Tracestate", c.Tracestate}, {"X-Litellm-Trace-Id", c.TraceID}} {

@@ -195,7 +195,7 @@ func (c *Client) request(ctx context.Context, req *llm.Request, p *payload) (*ht
 	if len(req.Headers) > 0 && req.Raw.Wire == c.wire.Name() {
 		r.Header = c.withOwn(r.Header, req.Headers)
 	}
-	if call := obs.From(ctx); call.Traceparent != "" || call.Tracestate != "" || call.TraceID != "" {
+	if call := obs.From(ctx); call.Traced() {
 		h := make(http.Header, len(r.Header)+3)
 		maps.Copy(h, r.Header)
 		call.Headers(func(name, value string) { h[name] = []string{value} })

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/h1"
@@ -57,7 +58,8 @@ type web struct {
 	o      *Options
 	client *http.Client
 	url    string
-	base   http.Header    // the config's and the caller's headers
+	base   http.Header // the config's and the caller's headers
+	made   atomic.Pointer[form]
 	auth   mcp.Authorizer // nil: nothing more shows who asks
 
 	// These are set while the session is opened, before others use it.
@@ -88,31 +90,66 @@ func (t *web) settle(rev string) { t.rev = rev }
 
 func (t *web) modern() bool { return t.rev >= revModern }
 
-// request prepares a request with all headers of the session.
-func (t *web) request(ctx context.Context, method string, body []byte, extra http.Header) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, t.url, nil)
+// form is a request with what all requests of a session have in common, which is made when one of its texts has changed. Its
+// headers are shared, and nobody changes them.
+type form struct {
+	url, rev, sid string
+	post          http.Request
+}
+
+// form returns the form of the session's requests.
+func (t *web) form() (*form, error) {
+	if f := t.made.Load(); f != nil && f.url == t.url && f.rev == t.rev && f.sid == t.sid {
+		return f, nil
+	}
+	post, err := http.NewRequest(http.MethodPost, t.url, nil) //nolint:noctx // each copy has its own
 	if err != nil {
 		return nil, &mcp.Unavailable{Message: "the server's URL is not valid"}
 	}
-	if body != nil {
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		req.Body, _ = req.GetBody()
-		req.ContentLength = int64(len(body))
-	}
-	maps.Copy(req.Header, t.base)
-	add(req.Header, extra)
-	req.Header["Accept"] = acceptBoth
-	if body != nil {
-		req.Header["Content-Type"] = isJSON
-	}
+	maps.Copy(post.Header, t.base)
+	post.Header["Accept"], post.Header["Content-Type"] = acceptBoth, isJSON
 	if t.rev != "" {
-		req.Header.Set("Mcp-Protocol-Version", t.rev)
+		post.Header.Set("Mcp-Protocol-Version", t.rev)
 	}
 	if t.sid != "" {
-		req.Header.Set("Mcp-Session-Id", t.sid)
+		post.Header.Set("Mcp-Session-Id", t.sid)
 	}
+	f := &form{url: t.url, rev: t.rev, sid: t.sid, post: *post}
+	t.made.Store(f)
+	return f, nil
+}
+
+// request prepares a request with all headers of the session. Those of a request that posts something are not to be changed.
+func (t *web) request(ctx context.Context, method string, body []byte, extra http.Header) (*http.Request, error) {
+	f, err := t.form()
+	if err != nil {
+		return nil, err
+	}
+	req := f.post.WithContext(ctx)
+	req.Method = method
+	if body == nil || len(extra) > 0 {
+		req.Header = maps.Clone(req.Header)
+		add(req.Header, extra)
+	}
+	if body == nil {
+		delete(req.Header, "Content-Type")
+		return req, nil
+	}
+	req.GetBody = func() (io.ReadCloser, error) {
+		m := new(message)
+		m.Reset(body)
+		return m, nil
+	}
+	req.Body, _ = req.GetBody()
+	req.ContentLength = int64(len(body))
 	return req, nil
 }
+
+// message is the body of a request.
+type message struct{ bytes.Reader }
+
+// Close does nothing.
+func (*message) Close() error { return nil }
 
 // roundTrip sends a request. Its errors name no address.
 func (t *web) roundTrip(req *http.Request) (*http.Response, error) {
@@ -177,8 +214,7 @@ func unsent(err error) bool {
 func (t *web) exchange(ctx context.Context, c *call, msg []byte) (jsonrpc.Message, error) {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(t.p.life, cancel)()
-	t.p.onAnswer(c, cancel) // the answer may come on another stream
+	t.p.onEnd(c, cancel) // the answer may come on another stream
 	m, err := t.converse(inner, c, msg)
 	select {
 	case m = <-c.answer:
@@ -383,9 +419,13 @@ func sessionID(h http.Header) string {
 }
 
 func mediaType(h http.Header) string {
-	m, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	v := h.Get("Content-Type")
+	if v == "application/json" || v == "text/event-stream" {
+		return v
+	}
+	m, _, err := mime.ParseMediaType(v)
 	if err != nil {
-		m, _, _ = strings.Cut(h.Get("Content-Type"), ";")
+		m, _, _ = strings.Cut(v, ";")
 		m = strings.ToLower(strings.TrimSpace(m))
 	}
 	return m

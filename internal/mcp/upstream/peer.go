@@ -36,7 +36,7 @@ type call struct {
 	ask      func(method string, params []byte) ([]byte, *mcp.RPCError) // answers what the server asks meanwhile; may be nil
 	party    string                                                     // of whom ask asks
 	answer   chan jsonrpc.Message                                       // holds one
-	answered func()                                                     // called once the answer is there; may be nil; under the peer's lock
+	ended    func()                                                     // called once the answer is there, or will not come; may be nil; under the peer's lock
 	state    atomic.Int32                                               // of a queued message: waiting, taken, dropped
 }
 
@@ -88,11 +88,13 @@ func (p *peer) open(c *call) error {
 	return nil
 }
 
-// onAnswer has f called once the answer of c is there.
-func (p *peer) onAnswer(c *call, f func()) {
+// onEnd has f called once the answer of c is there, or the session is gone.
+func (p *peer) onEnd(c *call, f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.answered = f
+	if c.ended = f; p.gone != nil {
+		f()
+	}
 }
 
 // close forgets a request. An answer that comes later is dropped.
@@ -106,9 +108,15 @@ func (p *peer) close(c *call) {
 func (p *peer) lose(e *mcp.LostError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gone == nil {
-		p.gone = e
-		p.end()
+	if p.gone != nil {
+		return
+	}
+	p.gone = e
+	p.end()
+	for _, c := range p.calls {
+		if c.ended != nil {
+			c.ended()
+		}
 	}
 }
 
@@ -203,8 +211,8 @@ func (p *peer) deliver(m jsonrpc.Message) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c.answered != nil {
-		c.answered()
+	if c.ended != nil {
+		c.ended()
 	}
 }
 

@@ -81,7 +81,8 @@ func (s *session) do(ctx context.Context, r request) ([]byte, error) {
 		return nil, err
 	}
 	defer s.peer.close(c)
-	msg := jsonrpc.AppendRequest(nil, c.id, r.method, s.appendParams(&r, c))
+	params := s.appendParams(&r, c)
+	msg := jsonrpc.AppendRequest(make([]byte, 0, len(params)+96), c.id, r.method, params)
 	m, err := s.t.exchange(ctx, c, msg)
 	if err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func size(n int) string {
 
 // appendParams writes the params of r, with the _meta that the era asks for.
 func (s *session) appendParams(r *request, c *call) []byte {
-	dst := append([]byte{'{'}, r.params...)
+	dst := append(append(make([]byte, 0, len(r.params)+64), '{'), r.params...)
 	dst = append(dst, `"_meta":{`...)
 	empty := len(dst)
 	if s.modern() {
@@ -190,10 +191,14 @@ func (o *Options) appendInfo(dst []byte) []byte {
 
 // headers are the HTTP headers of one request.
 func (s *session) headers(r *request) http.Header {
+	modern := s.http && s.modern()
+	if len(r.header) == 0 && !modern {
+		return nil
+	}
 	h := make(http.Header)
 	add(h, r.header)
 	strip(h)
-	if !s.http || !s.modern() {
+	if !modern {
 		return h
 	}
 	h.Set("Mcp-Method", r.method)
@@ -228,8 +233,9 @@ func (s *session) callTool(ctx context.Context, tc mcp.ToolCall) ([]byte, error)
 		return nil, &mcp.Unavailable{Message: "the arguments are not a JSON object"}
 	}
 	args = oneLine(args)
-	params := jsonedit.AppendQuote([]byte(`"name":`), tc.Name)
-	params = append(append(append(params, `,"arguments":`...), args...), ',')
+	params := append(make([]byte, 0, len(tc.Name)+len(args)+32), `"name":`...)
+	params = append(jsonedit.AppendQuote(params, tc.Name), `,"arguments":`...)
+	params = append(append(params, args...), ',')
 	r := request{method: "tools/call", params: params, name: tc.Name, meta: tc.Meta, header: tc.Headers, progress: tc.Progress}
 	r.mirror, r.args = s.paramsOf(tc.Name), args
 	return s.do(ctx, r)
