@@ -150,6 +150,9 @@ func FuzzRead(f *testing.F) {
 		}
 		Get(a, "a", "b")
 		text, ok := Unquote(a)
+		if Says(a, text) != ok || Says(a, text+"x") {
+			t.Fatalf("Says of the text %q is %v", text, !ok)
+		}
 		Int(a)
 		Bool(a)
 		Kind(a)

@@ -70,6 +70,9 @@ func TestUnquote(t *testing.T) {
 		if !ok || got != want {
 			t.Errorf("Unquote(%s) = %q, %v, want %q", lit, got, ok, want)
 		}
+		if Says([]byte(lit), got) != ok || Says([]byte(lit), got+"x") {
+			t.Errorf("Says(%s, %q) = %v", lit, got, !ok)
+		}
 		app, ok := AppendUnquote([]byte("p"), []byte(lit))
 		if !ok || string(app) != "p"+want {
 			t.Errorf("AppendUnquote(%s) = %q, %v", lit, app, ok)

@@ -33,10 +33,8 @@ func trim(lit []byte) []byte {
 // Unquote returns the text of a JSON string literal, and false for anything else. Half surrogate pairs and invalid UTF-8
 // become U+FFFD.
 func Unquote(lit []byte) (string, bool) {
-	if lit = trim(lit); len(lit) >= 2 && lit[0] == '"' {
-		if end, plain, msg := str(lit, 1); plain && msg == "" && end == len(lit) {
-			return string(lit[1 : end-1]), true
-		}
+	if inside, ok := plain(lit); ok {
+		return string(inside), true
 	}
 	var room [256]byte
 	text, ok := AppendUnquote(room[:0], lit)
@@ -44,6 +42,25 @@ func Unquote(lit []byte) (string, bool) {
 		return "", false
 	}
 	return string(text), true
+}
+
+// plain returns the inside of a JSON string literal whose bytes are its text, and false for anything else.
+func plain(lit []byte) ([]byte, bool) {
+	if lit = trim(lit); len(lit) >= 2 && lit[0] == '"' {
+		if end, plain, msg := str(lit, 1); plain && msg == "" && end == len(lit) {
+			return lit[1 : end-1], true
+		}
+	}
+	return nil, false
+}
+
+// Says reports whether lit is a JSON string literal for text, as [Unquote] would return it.
+func Says(lit []byte, text string) bool {
+	if inside, ok := plain(lit); ok {
+		return string(inside) == text
+	}
+	s, ok := Unquote(lit)
+	return ok && s == text
 }
 
 // AppendUnquote appends to dst the text of a JSON string literal as [Unquote] returns it. For anything else it returns dst

@@ -17,7 +17,7 @@ func convert(raw []byte, limit int, shorten func(text string) (head, notice stri
 		return llm.Result{Text: "Error: the server's answer is not a tool result", IsError: true}
 	}
 	isError, _ := jsonedit.Bool(jsonedit.Get(raw, "isError"))
-	if kind, _ := jsonedit.Unquote(jsonedit.Get(raw, "resultType")); kind == "input_required" {
+	if jsonedit.Says(jsonedit.Get(raw, "resultType"), "input_required") {
 		return llm.Result{Text: "Error: the tool asks for input from a user, which cannot be given here", IsError: true}
 	}
 	c := converter{limit: limit, media: limit}

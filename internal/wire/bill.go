@@ -20,6 +20,9 @@ func (b *Bill) Add(u *llm.Usage) {
 		return
 	}
 	b.total = b.total.Plus(u.Cost)
+	if b.turns == nil {
+		b.turns = make([]llm.Usage, 0, 2) // what one tool round makes
+	}
 	own := *u
 	own.Raw = llm.Frame{}
 	b.turns = append(b.turns, own)

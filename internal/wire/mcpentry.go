@@ -19,14 +19,15 @@ func MCPEntries(tools []byte, ours func(entry []byte, param string) (bool, error
 	i := -1
 	for t := range jsonedit.Elements(tools) {
 		i++
-		kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type"))
-		param := "tools[" + strconv.Itoa(i) + "]"
-		if kind == "mcp" || bytes.Contains(t, []byte(`"mcp"`)) {
-			if err := oneReading(t, param); err != nil {
-				return nil, err
-			}
+		isMCP := jsonedit.Says(jsonedit.Get(t, "type"), "mcp")
+		if !isMCP && !bytes.Contains(t, []byte(`"mcp"`)) {
+			continue
 		}
-		if kind != "mcp" {
+		param := "tools[" + strconv.Itoa(i) + "]"
+		if err := oneReading(t, param); err != nil {
+			return nil, err
+		}
+		if !isMCP {
 			continue
 		}
 		if ours != nil {

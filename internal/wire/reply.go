@@ -23,19 +23,35 @@ func IsStream(contentType string) bool {
 // OpenReply tells a reply's two forms apart: it returns the whole document of a reply that is not streamed, or the stream. What
 // body begins with decides, since some servers label the one as the other. op says where, for errors.
 func OpenReply(op, contentType string, body io.Reader) (document []byte, stream io.Reader, err error) {
-	start, err := peek(op, body)
-	if err != nil {
+	o := &opened{body: body}
+	if err := o.peek(op); err != nil {
 		return nil, nil, err
 	}
-	whole := io.MultiReader(bytes.NewReader(start), body)
-	switch c := start[0]; {
+	switch c := o.start[0]; {
 	case c == '{' || c == '[':
-		document, err = readPlain(op, whole)
+		document, err = readPlain(op, o)
 		return document, nil, err
-	case c == '<' || !IsStream(contentType) && !looksLikeStream(start):
+	case c == '<' || !IsStream(contentType) && !looksLikeStream(o.start):
 		return nil, nil, Broken(op, "the provider answered with something that is neither JSON nor an event stream")
 	}
-	return nil, whole, nil
+	return nil, o, nil
+}
+
+// opened is a reply whose start has been looked at.
+type opened struct {
+	body  io.Reader
+	start []byte // the part of room that is still to be read
+	room  [64]byte
+}
+
+// Read reads the reply from its first bytes on that are not white space.
+func (o *opened) Read(p []byte) (int, error) {
+	if len(o.start) == 0 {
+		return o.body.Read(p)
+	}
+	n := copy(p, o.start)
+	o.start = o.start[n:]
+	return n, nil
 }
 
 func readPlain(op string, r io.Reader) ([]byte, error) {
@@ -50,25 +66,24 @@ func readPlain(op string, r io.Reader) ([]byte, error) {
 }
 
 // peek reads up to the first bytes that are not white space.
-func peek(op string, body io.Reader) ([]byte, error) {
-	buf := make([]byte, 512)
+func (o *opened) peek(op string) error {
 	for blank := 0; blank < maxBlank; {
-		k, err := body.Read(buf)
+		k, err := o.body.Read(o.room[:])
 		blank += k
-		if rest := bytes.TrimLeft(buf[:k], " \t\r\n"); len(rest) > 0 {
-			return rest, nil
+		if o.start = bytes.TrimLeft(o.room[:k], " \t\r\n"); len(o.start) > 0 {
+			return nil
 		}
 		if err == io.EOF {
-			return nil, Broken(op, "the provider's reply is empty")
+			return Broken(op, "the provider's reply is empty")
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if k == 0 {
 			blank++
 		}
 	}
-	return nil, Broken(op, "the provider's reply is empty")
+	return Broken(op, "the provider's reply is empty")
 }
 
 func looksLikeStream(b []byte) bool {

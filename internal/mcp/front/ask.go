@@ -156,7 +156,7 @@ func lacking(caps []byte, method string, params []byte) (need string, known bool
 
 // refuseURL refuses an elicitation by an address that is none of the web.
 func refuseURL(params []byte) *mcp.RPCError {
-	if mode, _ := jsonedit.Unquote(jsonedit.Get(params, "mode")); mode == "url" {
+	if jsonedit.Says(jsonedit.Get(params, "mode"), "url") {
 		text, _ := jsonedit.Unquote(jsonedit.Get(params, "url"))
 		if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 			return &mcp.RPCError{Code: jsonrpc.CodeInvalidParams, Message: "the server asks for a visit to what is no address of the web"}

@@ -191,7 +191,7 @@ func (x *exchange) goOn(ctx context.Context, p *passing, st *state) answer {
 		return gone("the call has been made with this requestState already")
 	}
 	a := x.call(ctx, p)
-	if kind, _ := jsonedit.Unquote(jsonedit.Get(a.result, "resultType")); kind == "input_required" {
+	if jsonedit.Says(jsonedit.Get(a.result, "resultType"), "input_required") {
 		undo()
 	}
 	return a

@@ -103,7 +103,7 @@ func (x *exchange) complete(ctx context.Context, notify func(string, []byte)) an
 		return answer{failure: f}
 	}
 	find, key := w.Prompt, "name"
-	if kind, _ := jsonedit.Unquote(ro.Value("type").Of(ref)); kind == "ref/resource" {
+	if jsonedit.Says(ro.Value("type").Of(ref), "ref/resource") {
 		find, key = w.Resource, "uri"
 	}
 	about, _ := jsonedit.Unquote(ro.Value(key).Of(ref))

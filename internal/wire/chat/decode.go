@@ -81,7 +81,7 @@ func forces(choice []byte) bool {
 	if jsonedit.Kind(choice) != '{' {
 		return false
 	}
-	if kind, _ := jsonedit.Unquote(jsonedit.Get(choice, "type")); kind == "allowed_tools" {
+	if jsonedit.Says(jsonedit.Get(choice, "type"), "allowed_tools") {
 		mode, _ := jsonedit.Unquote(jsonedit.Get(choice, "allowed_tools", "mode"))
 		return mode == "required"
 	}

@@ -90,15 +90,15 @@ const choicesKey = `"choices":`
 
 // remember keeps what stands around the choices of a chunk.
 func (n *normaliser) remember(data, choices []byte) {
-	n.before, n.behind = n.before[:0], n.behind[:0]
+	n.before, n.behind = n.before[:0], nil
 	i := bytes.Index(data, []byte(choicesKey))
 	if i < 0 || !n.begun {
 		return
 	}
 	i += len(choicesKey)
 	if bytes.HasPrefix(data[i:], choices) {
-		n.before = append(n.before, data[:i]...)
-		n.behind = append(n.behind, data[i+len(choices):]...)
+		n.before = append(append(n.before, data[:i]...), data[i+len(choices):]...)
+		n.before, n.behind = n.before[:i], n.before[i:]
 	}
 }
 

@@ -3,6 +3,7 @@ package chat
 import (
 	"bytes"
 	"cmp"
+	"sync"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
 	"github.com/fairlead/fairlead/internal/llm"
@@ -15,15 +16,26 @@ type editor struct {
 	req   *llm.Request
 	body  []byte
 	env   *envelope
-	enc   *encoder
+	enc   encoder
 	edits []jsonedit.Edit
 	room  *[]byte // borrowed: what edits put in place may stand here
 }
 
+// editors are those that nobody uses, for the sake of their lists of edits.
+var editors = sync.Pool{New: func() any { return new(editor) }}
+
+func (ed *editor) release() {
+	wire.Return(ed.room)
+	clear(ed.edits)
+	*ed = editor{edits: ed.edits[:0]}
+	editors.Put(ed)
+}
+
 // edit appends the client's body with what the request changes in it. With nothing to change it is the body byte for byte.
 func (u *Upstream) edit(dst []byte, req *llm.Request) ([]byte, error) {
-	ed := editor{u: u, req: req, body: req.Raw.Bytes, enc: u.encoder(req), room: wire.Borrow()}
-	defer func() { wire.Return(ed.room) }()
+	ed := editors.Get().(*editor)
+	*ed = editor{u: u, req: req, body: req.Raw.Bytes, enc: *u.encoder(req), edits: ed.edits, room: wire.Borrow()}
+	defer ed.release()
 	var ok bool
 	if ed.env, ok = req.Raw.Index.(*envelope); !ok || ed.env == nil {
 		var err error
@@ -62,7 +74,7 @@ func (ed *editor) remove(names ...string) {
 // head edits the model, the form of the reply, the ask for usage, and takes out what is meant for the gateway.
 func (ed *editor) head() {
 	model := cmp.Or(ed.u.q.Model, ed.req.Model)
-	if have, _ := jsonedit.Unquote(ed.value("model")); model != "" && have != model {
+	if model != "" && !jsonedit.Says(ed.value("model"), model) {
 		ed.set("model", jsonedit.AppendQuote(nil, model))
 	}
 	if have, _ := jsonedit.Bool(ed.value("stream")); have != ed.req.Stream {
@@ -124,7 +136,7 @@ func (ed *editor) toolList(list []byte) (out []byte, n int, changed bool) {
 	changed = n > 0
 	out = ed.enc.tools(append((*ed.room)[:0], '['), ed.req.AddedTools)
 	for t := range jsonedit.Elements(list) {
-		if kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type")); kind == "mcp" {
+		if jsonedit.Says(jsonedit.Get(t, "type"), "mcp") {
 			changed = true
 			continue
 		}
@@ -146,7 +158,7 @@ func (ed *editor) choice() {
 	case ed.req.ToolChoice == llm.ChoiceAuto && !jsonedit.IsNull(choice):
 		ed.set("tool_choice", []byte(`"auto"`))
 	case ed.req.ToolChoice == llm.ChoiceAsIs && ed.u.q.ForceWord != "":
-		if word, _ := jsonedit.Unquote(choice); word == "required" {
+		if jsonedit.Says(choice, "required") {
 			ed.set("tool_choice", jsonedit.AppendQuote(nil, ed.u.q.ForceWord))
 		}
 	}
@@ -160,7 +172,7 @@ func (ed *editor) messages() {
 		return
 	}
 	if ed.rewrites(list) {
-		r := rewriter{enc: ed.enc, restored: ed.req.Restored, out: []byte{'['}, strip: ed.looped()}
+		r := rewriter{enc: &ed.enc, restored: ed.req.Restored, out: []byte{'['}, strip: ed.looped()}
 		for m := range jsonedit.Elements(list) {
 			r.message(m)
 		}
@@ -172,7 +184,7 @@ func (ed *editor) messages() {
 	}
 	if len(ed.req.AddedMessages) > 0 {
 		bare := len(bytes.TrimSpace(list[1:len(list)-1])) == 0
-		text := ed.enc.messages(nil, ed.req.AddedMessages, bare)
+		text := ed.enc.messages(make([]byte, 0, messagesSize(ed.req.AddedMessages)), ed.req.AddedMessages, bare)
 		ed.edits = append(ed.edits, jsonedit.Edit{Start: span.End - 1, End: span.End - 1, Text: text})
 	}
 }

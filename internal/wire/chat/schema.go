@@ -34,7 +34,7 @@ func strict(dst, schema []byte, depth int) []byte {
 func isObject(v []byte) bool {
 	s, ok := jsonedit.Unquote(v)
 	for t := range jsonedit.Elements(v) {
-		if u, _ := jsonedit.Unquote(t); u == "object" {
+		if jsonedit.Says(t, "object") {
 			return true
 		}
 	}

@@ -168,6 +168,9 @@ func (s *stream) start(ev *llm.Event) {
 		s.stop = s.w.KeepAlive(s.keepAlive)
 	}
 	clear(s.calls)
+	if s.prefix == nil {
+		s.prefix = make([]byte, 0, len(ev.Head.ID)+len(ev.Head.Model)+96)
+	}
 	s.prefix = append(s.prefix[:0], `{"id":`...)
 	s.prefix = jsonedit.AppendQuote(s.prefix, ev.Head.ID)
 	s.prefix = append(s.prefix, `,"object":"chat.completion.chunk","created":`...)

@@ -102,7 +102,7 @@ func readParams(env *envelope, body []byte, req *llm.Request) error {
 	}
 	p.Effort, _ = jsonedit.Unquote(jsonedit.Get(env.value(body, "output_config"), "effort"))
 	p.User, _ = jsonedit.Unquote(jsonedit.Get(env.value(body, "metadata"), "user_id"))
-	if tier, _ := jsonedit.Unquote(env.value(body, "service_tier")); tier == "standard_only" {
+	if jsonedit.Says(env.value(body, "service_tier"), "standard_only") {
 		p.ServiceTier = "default" // other providers' word for no better one
 	}
 	return nil

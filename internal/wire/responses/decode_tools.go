@@ -54,7 +54,7 @@ func readTool(o *ownTool) (llm.Tool, error) {
 	}
 	if o.kind == "custom" {
 		t.Schema = []byte(customSchema)
-		if kind, _ := jsonedit.Unquote(jsonedit.Get(o.raw, "format", "type")); kind == "grammar" {
+		if jsonedit.Says(jsonedit.Get(o.raw, "format", "type"), "grammar") {
 			syntax, _ := jsonedit.Unquote(jsonedit.Get(o.raw, "format", "syntax"))
 			grammar, _ := jsonedit.Unquote(jsonedit.Get(o.raw, "format", "definition"))
 			t.Description += "\n\nThe input is a text of this grammar (" + syntax + "):\n" + grammar

@@ -109,7 +109,7 @@ func withReasoning(include []byte) ([]byte, bool) {
 	}
 	out, n := []byte{'['}, 0
 	for v := range jsonedit.Elements(include) {
-		if s, _ := jsonedit.Unquote(v); s == "reasoning.encrypted_content" {
+		if jsonedit.Says(v, "reasoning.encrypted_content") {
 			return nil, false
 		}
 		out = append(comma(out, n), v...)
@@ -145,7 +145,7 @@ func (ed *editor) toolList(list []byte) (out []byte, n int, changed bool) {
 	changed = n > 0
 	out = appendTools([]byte{'['}, ed.req.AddedTools, 0)
 	for t := range jsonedit.Elements(list) {
-		if kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type")); kind == "mcp" {
+		if jsonedit.Says(jsonedit.Get(t, "type"), "mcp") {
 			if jsonedit.IsNull(jsonedit.Get(t, "connector_id")) && jsonedit.IsNull(jsonedit.Get(t, "tunnel_id")) {
 				changed = true
 				continue
@@ -212,7 +212,7 @@ func (ed *editor) allowed(list []byte) (out []byte, changed bool, err error) {
 	out = []byte{'['}
 	n := 0
 	for t := range jsonedit.Elements(list) {
-		if kind, _ := jsonedit.Unquote(jsonedit.Get(t, "type")); kind == "mcp" {
+		if jsonedit.Says(jsonedit.Get(t, "type"), "mcp") {
 			names, mine, err := ed.chosen(t, "tool_choice.tools")
 			if err != nil {
 				return nil, false, err
