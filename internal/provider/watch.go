@@ -31,7 +31,15 @@ type watchdog struct {
 func (w *watchdog) start(ctx context.Context, t Timeouts) {
 	w.t, w.begun = t, time.Now()
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.arm(t.FirstByte)
+	w.arm(t.shortest())
+}
+
+// shortest is the shorter one of the limits that there are, after which somebody has to look.
+func (t *Timeouts) shortest() time.Duration {
+	if t.FirstByte <= 0 || t.BetweenEvents <= 0 {
+		return max(t.FirstByte, t.BetweenEvents, 0)
+	}
+	return min(t.FirstByte, t.BetweenEvents)
 }
 
 // stop ends the request, if it has not ended.
@@ -61,22 +69,25 @@ func (w *watchdog) limit() *late {
 	return &late{"first_byte", w.t.FirstByte}
 }
 
-// fire runs when the timer has run out: the wait may have begun later than the timer.
+// fire runs when the timer has run out: the wait may have begun later than the timer, and another limit may hold by now.
 func (w *watchdog) fire() {
 	l := w.limit()
 	since := w.since.Load()
-	if l.limit <= 0 || w.ctx.Err() != nil {
+	if w.ctx.Err() != nil || l.limit <= 0 && w.first.Load() {
 		return
 	}
 	left := l.limit
 	if since >= 0 {
 		left -= time.Since(w.begun) - time.Duration(since)
 	}
-	if left > 0 {
-		w.arm(left)
+	if left <= 0 && l.limit > 0 {
+		w.cancel(l)
 		return
 	}
-	w.cancel(l)
+	if next := w.t.shortest(); left <= 0 || left > next {
+		left = next
+	}
+	w.arm(left)
 }
 
 // waits notes that a read begins.
@@ -88,17 +99,13 @@ func (w *watchdog) waits() {
 
 // got notes that a read has returned n bytes.
 func (w *watchdog) got(n int) {
-	if n > 0 && !w.first.Load() {
-		w.since.Store(-1)
-		w.first.Store(true)
-		if t := w.timer.Load(); t != nil && w.t.BetweenEvents <= 0 {
-			t.Stop()
-		}
-		w.arm(w.t.BetweenEvents)
+	first := w.first.Load()
+	if n <= 0 && !first {
 		return
 	}
-	if w.first.Load() {
-		w.since.Store(-1)
+	w.since.Store(-1)
+	if !first {
+		w.first.Store(true)
 	}
 }
 

@@ -27,6 +27,7 @@ type Writer struct {
 	held  bool        // the write at hand is not to be flushed
 	dirty bool        // something was written and not flushed
 	timer *time.Timer // of KeepAlive, while it is on
+	soon  bool        // it has been set for what is held
 	every time.Duration
 	alive []byte    // the frame that KeepAlive writes
 	wrote time.Time // when the last write ended
@@ -81,7 +82,8 @@ func (w *Writer) Hold(p []byte) error {
 
 // hold has the write that follows wait for the next flush.
 func (w *Writer) hold() {
-	if w.timer != nil && !w.dirty {
+	if w.timer != nil && !w.dirty && !w.soon {
+		w.soon = true
 		w.timer.Reset(linger)
 	}
 	w.held = true
@@ -202,7 +204,7 @@ func (w *Writer) KeepAlive(every time.Duration) (stop func()) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.every = every
+	w.every, w.soon = every, false
 	w.timer = time.AfterFunc(every, w.beat)
 	return func() {
 		w.mu.Lock()
@@ -218,7 +220,7 @@ func (w *Writer) KeepAlive(every time.Duration) (stop func()) {
 func (w *Writer) beat() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.timer == nil || w.err != nil {
+	if w.soon = false; w.timer == nil || w.err != nil {
 		return
 	}
 	wait := w.every
