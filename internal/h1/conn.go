@@ -18,11 +18,8 @@ const (
 	maxInformational = 8
 )
 
-// Buffers live as long as one request; an idle connection has none.
-var (
-	readBuffers  = sync.Pool{New: func() any { b := make([]byte, readSize); return &b }}
-	writeBuffers = sync.Pool{New: func() any { b := make([]byte, writeSize); return &b }}
-)
+// writeBuffers are those that requests are written from, for as long as that takes.
+var writeBuffers = sync.Pool{New: func() any { b := make([]byte, writeSize); return &b }}
 
 // conn is a connection. One request at a time has it to itself.
 type conn struct {
@@ -38,7 +35,6 @@ type conn struct {
 
 	out   sender
 	in    reader
-	inBuf *[]byte
 	stop  func() bool // ends the watch over the request's context
 	abort func()
 
@@ -140,8 +136,8 @@ func (c *conn) exchange(req *http.Request, b body) (again bool, resp *http.Respo
 	if ctx.Done() != nil {
 		c.stop = context.AfterFunc(ctx, c.abort)
 	}
-	c.inBuf = readBuffers.Get().(*[]byte)
-	c.in = reader{src: c.nc, buf: *c.inBuf, max: c.t.o.MaxHeaderBytes}
+	c.in = reader{src: c.nc, max: c.t.o.MaxHeaderBytes}
+	c.in.open()
 
 	err, phase := c.send(req, b), Write
 	early := err != nil
@@ -175,7 +171,7 @@ func (c *conn) send(req *http.Request, b body) error {
 func (c *conn) receive(req *http.Request, early bool) (*http.Response, error) {
 	r := &reply{conn: c, ctx: req.Context()}
 	for range maxInformational {
-		head, err := c.in.head()
+		head, err := c.in.head(protocol)
 		if err == nil {
 			err = r.parse(head)
 		}
@@ -205,6 +201,7 @@ func (c *conn) begin(r *reply, req *http.Request, early bool) (*http.Response, e
 		}
 	}
 	r.Request, r.TLS, r.frames = req, c.tls, f
+	r.in = &c.in
 	r.keep = !r.Close && !early && !req.Close && f.kind != toEOF
 	r.Body = (*replyBody)(r)
 	if f.kind == empty {
@@ -222,10 +219,8 @@ func (c *conn) release(keep bool) {
 	if c.in.r != c.in.w {
 		keep = false // nobody asked for what is there
 	}
-	if c.inBuf != nil {
-		readBuffers.Put(c.inBuf)
-	}
-	c.stop, c.inBuf, c.in = nil, nil, reader{any: c.in.any}
+	c.in.close()
+	c.stop = nil
 	if keep {
 		c.t.pool.put(c)
 		return

@@ -58,7 +58,7 @@ func failed(ctx context.Context, p Phase, err error) error {
 
 // What strangers can get wrong. The texts repeat nothing of the reply.
 var (
-	errStatusLine    = errors.New("malformed status line")
+	errFirstLine     = errors.New("malformed first line")
 	errHeader        = errors.New("malformed header")
 	errHeadSize      = errors.New("head too large")
 	errLength        = errors.New("bad Content-Length")

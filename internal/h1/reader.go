@@ -4,15 +4,33 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 )
 
-// reader is the buffer that replies are read into and parsed in.
+// pages are the buffers that heads and bodies pass through. They live as long as one request; an idle connection has none.
+var pages = sync.Pool{New: func() any { b := make([]byte, readSize); return &b }}
+
+// reader is the buffer that heads are read into and parsed in.
 type reader struct {
 	src  io.Reader
 	buf  []byte
 	r, w int
-	max  int  // bytes that a head, or the trailers, may have
-	any  bool // something came
+	max  int     // bytes that a head, or the trailers, may have
+	any  bool    // something came
+	page *[]byte // what buf began as
+}
+
+// open takes a buffer, and close gives it back with all that is in it.
+func (b *reader) open() {
+	b.page = pages.Get().(*[]byte)
+	b.buf, b.r, b.w = *b.page, 0, 0
+}
+
+func (b *reader) close() {
+	if b.page != nil {
+		pages.Put(b.page)
+	}
+	b.buf, b.page, b.r, b.w = nil, nil, 0, 0
 }
 
 // fill reads more. It makes room by moving what is there, and grows the buffer up to max when it is full.
@@ -44,8 +62,9 @@ func (b *reader) fill() error {
 	return io.ErrNoProgress
 }
 
-// head returns the next head with its blank line, good until the next fill. Each line ends in CRLF.
-func (b *reader) head() ([]byte, error) {
+// head returns the next head with its blank line, good until the next fill. Each line ends in CRLF. The first is not empty, and
+// nothing is waited for that does not begin as it must.
+func (b *reader) head(begin string) ([]byte, error) {
 	line, seen := 0, 0 // where the last line begins, and what was searched, from b.r on
 	for {
 		p := b.buf[b.r:b.w]
@@ -55,8 +74,8 @@ func (b *reader) head() ([]byte, error) {
 			if seen >= b.max {
 				return nil, errHeadSize
 			}
-			if seen >= len(protocol) && string(p[:len(protocol)]) != protocol {
-				return nil, errStatusLine
+			if seen >= len(begin) && string(p[:len(begin)]) != begin {
+				return nil, errFirstLine
 			}
 			if err := b.fill(); err != nil {
 				return nil, headEnd(err, seen)
@@ -68,7 +87,7 @@ func (b *reader) head() ([]byte, error) {
 			return nil, errHeader
 		}
 		if i == 1 {
-			return nil, errStatusLine
+			return nil, errFirstLine
 		}
 		if i+1 > b.max {
 			return nil, errHeadSize

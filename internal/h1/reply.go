@@ -33,8 +33,13 @@ func (r *reply) parse(head []byte) error {
 	if err := r.status(s[:i-1]); err != nil {
 		return err
 	}
-	s = s[i+1:]
-	r.Header = make(http.Header, n)
+	r.Header = header(s[i+1:], n)
+	return nil
+}
+
+// header is the n checked fields of a head. The texts are parts of s.
+func header(s string, n int) http.Header {
+	h := make(http.Header, n)
 	values := make([]string, n)
 	for s != "" {
 		i := strings.IndexByte(s, '\n')
@@ -42,30 +47,30 @@ func (r *reply) parse(head []byte) error {
 		s = s[i+1:]
 		c := strings.IndexByte(line, ':')
 		k, v := line[:c], strings.Trim(line[c+1:], " \t")
-		if had := r.Header[k]; had != nil {
-			r.Header[k] = append(had, v)
+		if had := h[k]; had != nil {
+			h[k] = append(had, v)
 			continue
 		}
 		values[0] = v
-		r.Header[k], values = values[:1:1], values[1:]
+		h[k], values = values[:1:1], values[1:]
 	}
-	return nil
+	return h
 }
 
 // status reads "HTTP/1.1 200 OK".
 func (r *reply) status(s string) error {
 	if len(s) < 12 || s[:len(protocol)] != protocol || s[7] != '0' && s[7] != '1' || s[8] != ' ' || len(s) > 12 && s[12] != ' ' {
-		return errStatusLine
+		return errFirstLine
 	}
 	code := 0
 	for _, c := range []byte(s[9:12]) {
 		if c < '0' || c > '9' {
-			return errStatusLine
+			return errFirstLine
 		}
 		code = code*10 + int(c-'0')
 	}
 	if code < 100 || !validValue(s[12:]) {
-		return errStatusLine
+		return errFirstLine
 	}
 	r.Proto, r.ProtoMajor, r.ProtoMinor = s[:8], 1, int(s[7]-'0')
 	r.Status, r.StatusCode = s[9:], code
