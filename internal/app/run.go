@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/h1"
 	"github.com/fairlead/fairlead/internal/obs"
 	"github.com/fairlead/fairlead/internal/secret"
 )
@@ -77,10 +78,7 @@ func Run(ctx context.Context, o Options) error {
 
 // Serve serves l until ctx ends, and then lets the running requests end.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{
-		Handler: a, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
+	srv := &h1.Server{Handler: a, Log: a.log}
 	at := l.Addr().String()
 	a.listening.Store(&at)
 	failed := make(chan error, 1)

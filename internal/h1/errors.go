@@ -69,8 +69,13 @@ var (
 	errChunk         = errors.New("malformed chunked encoding")
 	errTrailer       = errors.New("malformed or too large trailer")
 	errNoReply       = errors.New("connection closed before a reply")
-	errBodyShort     = errors.New("request body shorter than its Content-Length")
-	errBodyLong      = errors.New("request body longer than its Content-Length")
+	errVersion       = errors.New("unsupported version of HTTP")
+	errTarget        = errors.New("malformed request target")
+	errHost          = errors.New("missing, doubled or malformed Host")
+	errExpect        = errors.New("unsupported Expect")
+	errHeadTime      = errors.New("the head did not arrive in time")
+	errBodyShort     = errors.New("body shorter than its Content-Length")
+	errBodyLong      = errors.New("body longer than its Content-Length")
 )
 
 // hungUp reports whether err means that the peer closed the connection.

@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"bytes"
 	"errors"
 	"io"
 )
@@ -165,7 +166,7 @@ func (b *frames) advance(block bool) (more bool, err error) {
 			if len(line) == 0 {
 				return false, io.EOF
 			}
-			if b.lines++; b.lines > maxTrailers {
+			if b.lines++; b.lines > maxTrailers || !isField(line) {
 				return false, errTrailer
 			}
 		default:
@@ -214,9 +215,7 @@ func parseSize(line []byte) (n int64, err error) {
 
 // extension checks what follows a chunk's size of that many digits.
 func extension(p []byte, digits int) error {
-	for len(p) > 0 && (p[0] == ' ' || p[0] == '\t') {
-		p = p[1:]
-	}
+	p = bytes.TrimRight(p, " \t")
 	if digits == 0 || !validValue(p) || len(p) > 0 && p[0] != ';' {
 		return errChunk
 	}

@@ -1,7 +1,7 @@
-// Package h1 is an HTTP/1.1 client that works in the goroutine of its caller: no goroutine and no buffer stays with an idle
-// connection, a request leaves in one write, and the reply is parsed in the buffer that it was read into. It is an
-// [http.RoundTripper], so that [http.Transport] can stand in for it at any time; requests that it is not made for (proxies,
-// uploads of unknown length, upgrades) go to such a transport by themselves.
+// Package h1 is HTTP/1.1 in the goroutine of whoever uses it, in both directions: [Transport] sends requests, [Server] serves
+// them. Neither keeps a goroutine or a buffer beside a connection that waits, heads are parsed in the buffer that they were read
+// into, and what is small leaves in one write. Both have the interfaces of net/http, whose halves can stand in for them at any
+// time; what a Transport is not made for (proxies, uploads of unknown length, upgrades) it hands to such a one by itself.
 package h1
 
 import (

@@ -4,6 +4,7 @@ package h1
 
 import (
 	"errors"
+	"net"
 	"syscall"
 )
 
@@ -20,4 +21,60 @@ func (c *conn) lookAt(fd uintptr) bool {
 	_, _, err := syscall.Recvfrom(int(fd), c.peek[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	c.live = errors.Is(err, syscall.EAGAIN)
 	return true
+}
+
+// rawOf returns what nc is below, nil where that is nothing of the system's.
+func rawOf(nc net.Conn) syscall.RawConn {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// readFirst reads the first bytes of a request into a buffer, which it takes when they are there. It is for
+// [syscall.RawConn.Read], which waits for them.
+func (c *serverConn) readFirst(fd uintptr) bool {
+	c.in.open()
+	for {
+		c.firstN, c.err = syscall.Read(int(fd), c.in.buf)
+		switch {
+		case errors.Is(c.err, syscall.EINTR):
+			continue
+		case errors.Is(c.err, syscall.EAGAIN):
+			c.in.close()
+			return false
+		case c.err == nil:
+			c.in.w, c.in.any = c.firstN, true
+		}
+		return true
+	}
+}
+
+// peekAt notices when the client has left. What it sent before and nobody has read does not hide that.
+func (c *serverConn) peekAt(fd uintptr) {
+	n, _, err := syscall.Recvfrom(int(fd), c.spy[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	switch {
+	case n > 0:
+		if hasEnded(fd) {
+			c.left()
+		}
+	case err == nil, !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR):
+		c.left()
+	}
+}
+
+// hasSent reports whether there is something to read.
+func (c *serverConn) hasSent() bool {
+	n := 0
+	if c.raw != nil {
+		_ = c.raw.Control(func(fd uintptr) { // an error is one of a connection that is closed
+			n, _, _ = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		})
+	}
+	return n > 0
 }

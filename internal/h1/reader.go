@@ -100,6 +100,19 @@ func (b *reader) head(begin string) ([]byte, error) {
 	}
 }
 
+// blank reads over one blank line before a head: some clients send one too many after a body.
+func (b *reader) blank() error {
+	if b.w-b.r == 1 && b.buf[b.r] == '\r' {
+		if err := b.fill(); err != nil {
+			return headEnd(err, 1)
+		}
+	}
+	if bytes.HasPrefix(b.buf[b.r:b.w], []byte("\r\n")) {
+		b.r += 2
+	}
+	return nil
+}
+
 func headEnd(err error, seen int) error {
 	switch {
 	case !errors.Is(err, io.EOF):

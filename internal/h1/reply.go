@@ -85,12 +85,17 @@ func fields(head []byte) (n int, err error) {
 		end := bytes.IndexByte(p, '\n')
 		line := p[:end-1]
 		p = p[end+1:]
-		c := bytes.IndexByte(line, ':')
-		if c <= 0 || !canonical(line[:c]) || !validValue(line[c+1:]) {
+		if !isField(line) {
 			return 0, errHeader
 		}
 	}
 	return n, nil
+}
+
+// isField reports whether line is a field, and makes its name canonical.
+func isField(line []byte) bool {
+	c := bytes.IndexByte(line, ':')
+	return c > 0 && canonical(line[:c]) && validValue(line[c+1:])
 }
 
 // canonical writes name as http.CanonicalHeaderKey does, and reports whether it is a token.
@@ -149,27 +154,45 @@ func hasToken(list []string, word string) bool {
 	return false
 }
 
-// frame finds where the body ends and whether the server keeps the connection. It refuses what can be read in two ways.
+// frame finds where the body ends and whether the server keeps the connection.
 func (r *reply) frame(method string) (frames, error) {
-	h := r.Header
-	length, err := contentLength(h["Content-Length"])
+	length, coded, err := framing(r.Header, r.ProtoMinor)
 	if err != nil {
 		return frames{}, err
 	}
-	te := h["Transfer-Encoding"]
-	if len(te) > 0 {
-		switch {
-		case length >= 0:
-			return frames{}, errLengthAndTE
-		case r.ProtoMinor == 0 || len(te) != 1 || !strings.EqualFold(te[0], "chunked"):
-			return frames{}, errEncoding
-		}
-		delete(h, "Transfer-Encoding")
+	if coded {
 		r.TransferEncoding = []string{"chunked"}
 	}
-	r.Close = hasToken(h["Connection"], "close") || r.ProtoMinor == 0 && !hasToken(h["Connection"], "keep-alive")
+	r.Close = closes(r.Header, r.ProtoMinor)
 	r.ContentLength = length
-	return r.end(method, len(te) > 0), nil
+	return r.end(method, coded), nil
+}
+
+// framing reads how a body is framed: its length, or -1, and whether it comes in chunks. The field that says the latter is taken
+// out of h, and a length that is said twice is there once. What can be read in two ways is an error.
+func framing(h http.Header, minor int) (length int64, coded bool, err error) {
+	if length, err = contentLength(h["Content-Length"]); err != nil {
+		return 0, false, err
+	}
+	if cl := h["Content-Length"]; len(cl) > 1 {
+		h["Content-Length"] = cl[:1]
+	}
+	te := h["Transfer-Encoding"]
+	switch {
+	case len(te) == 0:
+		return length, false, nil
+	case length >= 0:
+		return 0, false, errLengthAndTE
+	case minor == 0 || len(te) != 1 || !strings.EqualFold(te[0], "chunked"):
+		return 0, false, errEncoding
+	}
+	delete(h, "Transfer-Encoding")
+	return length, true, nil
+}
+
+// closes reports whether the sender of h ends the connection after its message.
+func closes(h http.Header, minor int) bool {
+	return hasToken(h["Connection"], "close") || minor == 0 && !hasToken(h["Connection"], "keep-alive")
 }
 
 // end is how the body ends, from the length and the encoding.
