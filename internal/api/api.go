@@ -180,18 +180,18 @@ func begin(w http.ResponseWriter, r *http.Request) *obs.Call {
 
 // end logs the request, whatever became of it.
 func (a *API) end(w *statusWriter, c *obs.Call, rt route) {
-	p := recover()
+	p, begun := recover(), w.status != 0
 	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared as net/http does
 		a.Log.Error("a request panicked", "panic", p, "stack", stack(), c.Attrs())
-		if w.status == 0 {
+		if !begun {
 			rt.writeError(w, &fault.Error{Kind: fault.Internal, Code: "internal_error", Message: "the gateway failed; the log has the details under this call id"})
 		}
 	}
 	if rt.path != "/health" {
 		a.Access.Request(c, rt.path, w.code())
 	}
-	if p == http.ErrAbortHandler { //nolint:errorlint // as above
-		panic(p)
+	if p == http.ErrAbortHandler || p != nil && begun { //nolint:errorlint // as above
+		panic(http.ErrAbortHandler) // the client sees that the reply is not whole
 	}
 }
 

@@ -106,7 +106,8 @@ type statusWriter struct {
 	until  time.Time // the write deadline
 }
 
-// A client that accepts nothing for so long has gone. The deadline moves on only now and then, since moving it has a price.
+// A client that accepts nothing for so long has gone. The deadline moves on only now and then, and to the same times for all
+// requests, since moving it has a price: a connection that has it already is spared.
 const (
 	writeTime  = 2 * time.Minute
 	writeSlack = 15 * time.Second
@@ -117,7 +118,7 @@ func (w *statusWriter) bound() {
 	if w.until.Sub(now) > writeTime-writeSlack {
 		return
 	}
-	w.until = now.Add(writeTime)
+	w.until = now.Truncate(writeSlack).Add(writeTime)
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(w.until) // a writer without deadlines is a test's
 }
 
@@ -157,6 +158,7 @@ func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.begin(status)
 	}
+	w.bound()
 	w.ResponseWriter.WriteHeader(status)
 }
 
