@@ -155,12 +155,12 @@ func (b *bench) start(ctx context.Context) error {
 		return fmt.Errorf("nginx (Debian package nginx) is what the gateway is measured against: %w", err)
 	}
 	b.targets = append(b.targets, target{name: "nginx", proc: nginx, addr: addr, mcp: addr})
-	for _, kind := range []string{"std", "h1"} {
-		p, addr, err := b.role(ctx, "role-relay", kind, modelAddr, mcpAddr)
+	for _, halves := range relays {
+		p, addr, err := b.role(ctx, "role-relay", halves, modelAddr, mcpAddr)
 		if err != nil {
 			return err
 		}
-		b.targets = append(b.targets, target{name: "net/http+" + kind, proc: p, addr: addr, mcp: addr})
+		b.targets = append(b.targets, target{name: halves, proc: p, addr: addr, mcp: addr})
 	}
 	p, proxyAddr, err := b.role(ctx, "role-proxy", mcpAddr)
 	if err != nil {

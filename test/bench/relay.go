@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -14,21 +15,30 @@ import (
 	"github.com/fairlead/fairlead/internal/h1"
 )
 
-// relay is a process that passes requests on and does nothing else: what net/http costs by itself, with its own client and
-// with the gateway's. It knows no keys and reads nothing.
+// relays are the halves that a relay may be made of, by its name: the standard library's and the gateway's, server first.
+var relays = []string{"net/http+std", "net/http+h1", "h1+h1"}
+
+// server is the half of a relay that faces clients.
+type server interface {
+	Serve(l net.Listener) error
+	Close() error
+}
+
+// relay is a process that passes requests on and does nothing else: what HTTP costs by itself. It knows no keys and reads
+// nothing.
 func relay(args []string) error {
 	if len(args) != 3 {
-		return errors.New("wants std or h1, and the addresses of the model and of the MCP server")
+		return fmt.Errorf("wants one of %q, and the addresses of the model and of the MCP server", relays)
 	}
 	var rt http.RoundTripper = h1.New(h1.Options{})
-	if args[0] == "std" {
+	if strings.HasSuffix(args[0], "+std") {
 		rt = &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true, WriteBufferSize: 64 << 10}
 	}
 	l, err := listen()
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to := args[1]
 		if r.URL.Path == "/mcp" || r.URL.Path == "/many" {
 			to = args[2]
@@ -45,7 +55,15 @@ func relay(args []string) error {
 		}
 		defer resp.Body.Close()
 		pass(w, resp)
-	})}
+	})
+	if strings.HasPrefix(args[0], "h1+") {
+		return untilToldTo(&h1.Server{Handler: handler}, l)
+	}
+	return untilToldTo(&http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: handler}, l)
+}
+
+// untilToldTo says where it serves, and does until the standard input ends.
+func untilToldTo(srv server, l net.Listener) error {
 	fmt.Println(l.Addr())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -74,15 +92,7 @@ func proxy(args []string) error {
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: args[0]}) },
 		Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true},
 	}}
-	fmt.Println(l.Addr())
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		_ = srv.Close()
-	}()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return untilToldTo(srv, l)
 }
 
 // pass copies a reply as it comes.
