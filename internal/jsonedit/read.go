@@ -1,7 +1,6 @@
 package jsonedit
 
 import (
-	"encoding/binary"
 	"iter"
 	"math/bits"
 )
@@ -63,8 +62,8 @@ func skipNested(b []byte, i int) int {
 // skipString returns the offset behind the string whose opening quote is before i, or -1.
 func skipString(b []byte, i int) int {
 	for {
-		for i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:])
+		for i >= 0 && i < len(b)-7 {
+			w := word(b, i)
 			q, s := w^(ones*'"'), w^(ones*'\\')
 			if m := ((q-ones)&^q | (s-ones)&^s) & highs; m != 0 {
 				i += bits.TrailingZeros64(m) >> 3
