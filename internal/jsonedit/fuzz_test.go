@@ -213,6 +213,9 @@ func FuzzRead(f *testing.F) {
 			if i != len(list) {
 				t.Fatalf("%d elements, want %d", i, len(list))
 			}
+			if all, ok := AppendElements(nil, bytes.TrimSpace(a)); !ok || len(all) != len(list) {
+				t.Fatalf("AppendElements: %d elements, %v, want %d", len(all), ok, len(list))
+			}
 		}
 	})
 }

@@ -151,6 +151,20 @@ func Elements(arr []byte) iter.Seq[[]byte] {
 	}
 }
 
+// AppendElements appends the raw elements of the array arr to dst. It reports false unless arr is an array and nothing more.
+func AppendElements(dst [][]byte, arr []byte) ([][]byte, bool) {
+	i := opened(arr, '[')
+	for i >= 0 && i < len(arr) && arr[i] != ']' {
+		stop := skip(arr, i)
+		if stop < 0 {
+			return dst, false
+		}
+		dst = append(dst, arr[i:stop:stop])
+		i = comma(arr, stop)
+	}
+	return dst, i >= 0 && i == len(arr)-1
+}
+
 // Get returns the raw value that is reached from doc by one key of nested objects after the other, or nil if there is none.
 // Keys are compared unescaped. Of a repeated key the first counts. With no path it returns doc without the white space around it.
 func Get(doc []byte, path ...string) []byte {

@@ -1,6 +1,7 @@
 package jsonedit
 
 import (
+	"bytes"
 	"math"
 	"strings"
 	"testing"
@@ -57,6 +58,20 @@ func TestMembersAndElements(t *testing.T) {
 		}
 		for v := range Elements([]byte(bad)) {
 			t.Errorf("Elements(%s) yields %s", bad, v)
+		}
+	}
+}
+
+func TestAppendElements(t *testing.T) {
+	for arr, want := range map[string]string{`[]`: "", `[ 1,"a]" , [2,[3]] ]`: `1;"a]";[2,[3]]`, `[{}]`: "{}"} {
+		all, ok := AppendElements(nil, []byte(arr))
+		if got := string(bytes.Join(all, []byte(";"))); !ok || got != want {
+			t.Errorf("%s: %s, %v", arr, got, ok)
+		}
+	}
+	for _, bad := range []string{``, `{}`, `[`, `[1`, `[1]]`, `[1],"x":[2]`, `[1] `, `["a]`, `1`} {
+		if all, ok := AppendElements(nil, []byte(bad)); ok {
+			t.Errorf("%s: %s", bad, all)
 		}
 	}
 }

@@ -184,6 +184,9 @@ func appendEscape(dst []byte, c byte) []byte {
 
 // Int returns the value of a JSON number that is a whole one and fits: also of 12.0 and 1e3, as long as a float64 holds it exactly.
 func Int(lit []byte) (int64, bool) {
+	if n, ok := short(lit); ok {
+		return n, true
+	}
 	lit = trim(lit)
 	if len(lit) == 0 || len(lit) > 64 || Kind(lit) != '0' {
 		return 0, false
@@ -200,6 +203,20 @@ func Int(lit []byte) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
+}
+
+// short is Int for a few digits and nothing else, as nearly all whole numbers are.
+func short(lit []byte) (n int64, ok bool) {
+	if len(lit) == 0 || len(lit) > 18 || lit[0] == '0' && len(lit) > 1 {
+		return 0, false
+	}
+	for _, c := range lit {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
 }
 
 // Bool returns the value of the literals true and false; ok is false for anything else.

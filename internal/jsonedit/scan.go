@@ -53,16 +53,19 @@ func keyName(s string) bool {
 }
 
 // hash is the same for all ASCII letter cases of a key.
-func hash(key []byte) int {
+func hash[T string | []byte](key T) int {
 	n := len(key)
 	return (n*7 + int(key[0]|0x20)*5 + int(key[n-1]|0x20)) & 63
 }
 
 // index returns the place of a name, or -1.
 func (k *Keys) index(name string) int {
-	for n, s := range k.names {
-		if s == name {
-			return n
+	if name == "" {
+		return -1
+	}
+	for at := k.table[hash(name)]; at != 0; at = k.chain[at-1] {
+		if k.names[at-1] == name {
+			return int(at - 1)
 		}
 	}
 	return -1

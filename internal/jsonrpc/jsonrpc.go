@@ -169,7 +169,7 @@ func (f *fields) set(name, value []byte) error {
 
 // message checks the envelope's members against each other.
 func (f *fields) message() (Message, error) {
-	if v, ok := text(f.jsonrpc); !ok || v != "2.0" {
+	if !isVersion(f.jsonrpc) {
 		return Message{}, errors.New(`"jsonrpc" is not "2.0"`)
 	}
 	m := Message{ID: f.id, Params: f.params, Result: f.result}
@@ -213,6 +213,14 @@ func (f *fields) request(m *Message) error {
 	}
 	m.Method = name
 	return nil
+}
+
+func isVersion(lit []byte) bool {
+	if string(lit) == `"2.0"` {
+		return true
+	}
+	v, ok := text(lit) // written with escapes
+	return ok && v == "2.0"
 }
 
 func validID(id []byte) bool { return id[0] == '"' || id[0] == '-' || id[0] >= '0' && id[0] <= '9' }
