@@ -3,6 +3,7 @@ package sse
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,10 +19,12 @@ type Event struct {
 type Reader struct {
 	in     buffer
 	limit  int
-	seen   int  // bytes of the unfinished line that were searched already
-	skipLF bool // the last line ended in \r at the end of what was there, so a \n that follows belongs to it
-	begun  bool // the byte order mark, if any, is behind us
-	data   []byte
+	seen   int    // bytes of the unfinished line that were searched already
+	skipLF bool   // the last line ended in \r at the end of what was there, so a \n that follows belongs to it
+	begun  bool   // the byte order mark, if any, is behind us
+	data   []byte // of the event; what there is of it lies in the buffer while inside holds, else in room
+	inside bool
+	room   []byte
 	has    bool // the event has a data line
 	name   string
 	id     string
@@ -48,7 +51,7 @@ func (r *Reader) Retry() time.Duration { return r.retry }
 // since some peers forget it. It returns [ErrTooLarge], or the source's own error, when the stream breaks; an event that the break cut off is dropped.
 // Once it has failed it goes on to fail in the same way.
 func (r *Reader) Next() (Event, error) {
-	r.data, r.has, r.name = r.data[:0], false, ""
+	r.data, r.inside, r.has, r.name = nil, false, false, ""
 	for {
 		l, err := r.line()
 		if err == nil && len(l) == 0 || err != nil && r.in.eof {
@@ -89,6 +92,7 @@ func (r *Reader) line() ([]byte, error) {
 		end, next := line(b, r.seen)
 		if next < 0 {
 			r.seen = len(b)
+			r.keep()
 			err := r.in.more()
 			if err == nil {
 				continue
@@ -134,13 +138,7 @@ func (r *Reader) field(l []byte) error {
 		if len(r.data)+len(value)+1 > r.limit {
 			return r.tooLarge()
 		}
-		if need := len(r.data) + len(value) + 1; need > max(cap(r.data), largeRoom) {
-			r.data = append(make([]byte, 0, r.limit), r.data...)
-		}
-		if r.has {
-			r.data = append(r.data, '\n')
-		}
-		r.data, r.has = append(r.data, value...), true
+		r.add(value)
 	case "event":
 		r.name = r.intern(value)
 	case "id":
@@ -153,6 +151,28 @@ func (r *Reader) field(l []byte) error {
 		}
 	}
 	return nil
+}
+
+// add takes in a data line. The first one stays where it is for as long as the buffer does.
+func (r *Reader) add(line []byte) {
+	if !r.has {
+		r.data, r.inside, r.has = slices.Clip(line), true, true
+		return
+	}
+	r.keep()
+	if need := len(r.data) + len(line) + 1; need > max(cap(r.data), largeRoom) {
+		r.data = append(make([]byte, 0, r.limit), r.data...)
+	}
+	r.data = append(append(r.data, '\n'), line...)
+	r.room = r.data
+}
+
+// keep takes the data out of the buffer, which is about to be read into.
+func (r *Reader) keep() {
+	if r.inside {
+		r.room = append(r.room[:0], r.data...)
+		r.data, r.inside = r.room, false
+	}
 }
 
 // intern returns the name as a string; the few names that a stream repeats are allocated once.

@@ -16,6 +16,8 @@ const keptRoom = 64 << 10
 // know: they parse those.
 const keepAlive = ": keepalive\n\n"
 
+var keepAliveFrame = []byte(keepAlive)
+
 // A Writer writes events to one client, each in one write that is flushed at once, unless it is held. Its methods may be called side by side. After a write has failed, all later ones return the same error.
 type Writer struct {
 	w     http.ResponseWriter
@@ -35,7 +37,7 @@ type Writer struct {
 
 // NewWriter returns a Writer to w. It sets no header and writes nothing by itself, so that status and headers are still the caller's.
 func NewWriter(w http.ResponseWriter) *Writer {
-	return &Writer{w: w, rc: http.NewResponseController(w), alive: []byte(keepAlive), wrote: time.Now()}
+	return &Writer{w: w, rc: http.NewResponseController(w), alive: keepAliveFrame, wrote: time.Now()}
 }
 
 // frameRooms are buffers that no Writer has.
@@ -195,16 +197,20 @@ func (w *Writer) flush() error {
 // stream's format has for this. Call it before KeepAlive.
 func (w *Writer) KeepAliveWith(frame string) { w.alive = []byte(frame) }
 
-// KeepAlive writes a comment whenever nothing was written for the time every, until a write fails or stop is called. From then on Hold
-// delays nothing for longer than a moment. Call it once the status is decided, since a comment commits to it. After stop nothing is
-// written any more by itself; it must be called before the handler returns, and may be called again. With every <= 0 nothing is started.
+// KeepAlive writes a comment whenever nothing was written for the time every, until a write fails or stop is called. From then on
+// nothing is held for longer than a moment, what is held already among it. Call it once the status is decided, since a comment commits
+// to it. After stop nothing is written any more by itself; it must be called before the handler returns, and may be called again. With
+// every <= 0 nothing is started.
 func (w *Writer) KeepAlive(every time.Duration) (stop func()) {
 	if every <= 0 {
 		return func() {}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.every, w.soon = every, false
+	w.every, w.soon = every, w.dirty
+	if w.dirty {
+		every = linger
+	}
 	w.timer = time.AfterFunc(every, w.beat)
 	return func() {
 		w.mu.Lock()

@@ -130,6 +130,27 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
+// TestHeldBeforeKeepAlive wants an event that was held before KeepAlive to leave after a moment.
+func TestHeldBeforeKeepAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &client{}
+		w := NewWriter(c)
+		_ = w.Hold([]byte("a"))
+		defer w.KeepAlive(15 * time.Second)()
+		time.Sleep(linger)
+		synctest.Wait()
+		if got := c.seen(); got != "data: a\n\n¦flush" {
+			t.Errorf("wrote %q", got)
+		}
+		_ = w.Hold([]byte("b"))
+		time.Sleep(linger)
+		synctest.Wait()
+		if got := c.seen(); got != "data: a\n\n¦flush¦data: b\n\n¦flush" {
+			t.Errorf("wrote %q", got)
+		}
+	})
+}
+
 func TestKeepAliveEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &client{}

@@ -119,14 +119,20 @@ func opaqueHeaders(w http.ResponseWriter, head *llm.Head) bool {
 
 // StreamHeaders sets the headers of an event stream. An empty contentType is that of event streams in UTF-8.
 func StreamHeaders(w http.ResponseWriter, contentType string) {
-	if contentType == "" {
-		contentType = "text/event-stream; charset=utf-8"
-	}
 	h := w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no")
+	h["Content-Type"] = eventStream
+	if contentType != "" {
+		h.Set("Content-Type", contentType)
+	}
+	h["Cache-Control"], h["X-Accel-Buffering"] = noCache, noBuffering
 }
+
+// Values of headers that all streams share. Nobody changes them.
+var (
+	eventStream = []string{"text/event-stream; charset=utf-8"}
+	noCache     = []string{"no-cache"}
+	noBuffering = []string{"no"}
+)
 
 // lastFrame ends a stream of OpenAI's. It needs no flush of its own: it leaves with the end of the body.
 const lastFrame = "data: [DONE]\n\n"
