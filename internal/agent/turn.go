@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,8 @@ type turn struct {
 	wire     string
 	toClient int
 	stop     string
-	usage    *llm.Usage
+	usage    *llm.Usage // nil, or used
+	used     llm.Usage
 	ended    bool
 }
 
@@ -50,9 +52,8 @@ func (t *turn) take(ev *llm.Event) bool {
 	case llm.End:
 		t.ended, t.stop = true, strings.Clone(ev.Stop)
 		if ev.Usage != nil {
-			u := *ev.Usage
-			u.Raw.Bytes = append([]byte(nil), u.Raw.Bytes...)
-			t.usage = &u
+			t.used, t.usage = *ev.Usage, &t.used
+			t.used.Raw.Bytes = bytes.Clone(ev.Usage.Raw.Bytes)
 		}
 		return false
 	default:

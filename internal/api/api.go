@@ -278,7 +278,8 @@ func (a *API) watch(call *obs.Call, reply iter.Seq2[llm.Event, error]) iter.Seq2
 }
 
 func (a *API) planCaller(r *http.Request, c *caller) plan.Caller {
-	return plan.Caller{Identity: c.id, Credential: c.cred, Header: r.Header, Hosts: append([]string{r.Host}, a.Hosts...)}
+	hosts := append(append(make([]string, 0, 1+len(a.Hosts)), r.Host), a.Hosts...)
+	return plan.Caller{Identity: c.id, Credential: c.cred, Header: r.Header, Hosts: hosts}
 }
 
 func (a *API) show(r *http.Request) (llm.Show, error) {

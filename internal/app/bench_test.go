@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,33 +22,63 @@ import (
 
 // What a request costs between the HTTP server and the sockets of model and MCP server: the handler is called without a server
 // in front of it, and the far sides are loops over loopback that answer with bytes made before and allocate nothing.
+var benchRequests = []struct {
+	name, body, want string
+	allocs           float64 // at most
+}{
+	{
+		"relay", `{"model":"plain","messages":[{"role":"user","content":"` + strings.Repeat("x", 900) + `"}],"temperature":0.7}`,
+		`"usage"`, 70,
+	},
+	{
+		"round", `{"model":"tools","stream":true,"messages":[{"role":"user","content":"Say it again."}],` +
+			`"tools":[{"type":"mcp","server_label":"bench","server_url":"fairlead/mcp/bench","require_approval":"never"}]}`,
+		"that was all", 270,
+	},
+}
+
 func BenchmarkHandler(b *testing.B) {
-	model, servers := benchListen(b, benchModel), benchListen(b, benchServer)
-	cfg, err := config.Parse("bench.yaml", []byte(strings.NewReplacer("MODEL", model, "SERVERS", servers).Replace(benchConfig)), app.ConfigOptions(func(string) string { return "" }))
-	if err != nil {
-		b.Fatal(err)
-	}
-	a, err := app.Open(cfg, app.Options{Version: "1", Log: slog.New(slog.DiscardHandler), Access: obs.JSONAccess{To: io.Discard}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer a.Close()
-	for _, bb := range []struct{ name, body, want string }{
-		{"relay", `{"model":"plain","messages":[{"role":"user","content":"` + strings.Repeat("x", 900) + `"}],"temperature":0.7}`, `"usage"`},
-		{"round", `{"model":"tools","stream":true,"messages":[{"role":"user","content":"Say it again."}],"tools":[{"type":"mcp","server_label":"bench","server_url":"fairlead/mcp/bench","require_approval":"never"}]}`, "that was all"},
-	} {
-		b.Run(bb.name, func(b *testing.B) {
-			c := newBenchClient(bb.body)
+	a := benchApp(b)
+	for _, r := range benchRequests {
+		b.Run(r.name, func(b *testing.B) {
+			c := newBenchClient(r.body)
 			c.ask(a)
 			b.ReportAllocs()
 			for b.Loop() {
 				c.ask(a)
 			}
-			if c.status != http.StatusOK || !strings.Contains(c.got.String(), bb.want) {
-				b.Fatalf("%d: %s", c.status, &c.got)
-			}
+			c.check(b, r.want)
 		})
 	}
+}
+
+// TestHandlerAllocates holds a relay, and a round with one tool, to their allocations.
+func TestHandlerAllocates(t *testing.T) {
+	a := benchApp(t)
+	for _, r := range slices.Backward(benchRequests) { // the first one waits until the server's tools are listed
+		c := newBenchClient(r.body)
+		c.ask(a)
+		got := testing.AllocsPerRun(100, func() { c.ask(a) })
+		c.check(t, r.want)
+		if got > r.allocs {
+			t.Errorf("%s: %v allocations, at most %v are allowed", r.name, got, r.allocs)
+		}
+	}
+}
+
+func benchApp(tb testing.TB) *app.App {
+	tb.Helper()
+	model, servers := benchListen(tb, benchModel), benchListen(tb, benchServer)
+	cfg, err := config.Parse("bench.yaml", []byte(strings.NewReplacer("MODEL", model, "SERVERS", servers).Replace(benchConfig)), app.ConfigOptions(func(string) string { return "" }))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	a, err := app.Open(cfg, app.Options{Version: "1", Log: slog.New(slog.DiscardHandler), Access: obs.JSONAccess{To: io.Discard}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(a.Close)
+	return a
 }
 
 const benchConfig = `
@@ -89,6 +120,13 @@ func (c *benchClient) ask(h http.Handler) {
 	cancel()
 }
 
+func (c *benchClient) check(tb testing.TB, want string) {
+	tb.Helper()
+	if c.status != http.StatusOK || !strings.Contains(c.got.String(), want) {
+		tb.Fatalf("%d: %s", c.status, &c.got)
+	}
+}
+
 func (c *benchClient) Header() http.Header                { return c.header }
 func (c *benchClient) WriteHeader(status int)             { c.status = status }
 func (c *benchClient) Flush()                             {}
@@ -102,13 +140,13 @@ func (c *benchClient) Write(p []byte) (int, error) {
 }
 
 // benchListen serves connections by a loop that gets the body of each request and says what to write.
-func benchListen(b *testing.B, answer func(path, body []byte) [][]byte) string {
-	b.Helper()
-	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+func benchListen(tb testing.TB, answer func(path, body []byte) [][]byte) string {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	b.Cleanup(func() { _ = l.Close() })
+	tb.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()

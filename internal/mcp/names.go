@@ -42,6 +42,9 @@ type owners struct {
 }
 
 func ownersOf(picks []*pick) (o owners) {
+	if len(picks) == 1 {
+		return o // nobody else's
+	}
 	for _, k := range picks {
 		if s := &k.pool.server; s.Prefix != "" {
 			o.prefixes = append(o.prefixes, clean(s.Prefix+"-"))

@@ -155,9 +155,11 @@ func (s *session) appendParams(r *request, c *call) []byte {
 		dst = append(dst, `"progressToken":`...)
 		dst = append(append(dst, c.id...), ',')
 	}
-	for _, k := range slices.Sorted(maps.Keys(r.meta)) {
-		dst = append(jsonedit.AppendQuote(dst, k), ':')
-		dst = append(jsonedit.AppendQuote(dst, r.meta[k]), ',')
+	if len(r.meta) > 0 {
+		for _, k := range slices.Sorted(maps.Keys(r.meta)) {
+			dst = append(jsonedit.AppendQuote(dst, k), ':')
+			dst = append(jsonedit.AppendQuote(dst, r.meta[k]), ',')
+		}
 	}
 	if len(dst) == empty {
 		if len(r.params) == 0 {

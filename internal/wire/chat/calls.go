@@ -207,6 +207,9 @@ func (cs *calls) add(c *call, p *piece) {
 		c.extra = appendExtra(c.extra, p.extra)
 	}
 	args := cs.text(c, p.args)
+	if c.args == nil && args != "" {
+		c.args = make([]byte, 0, max(len(args), 128))
+	}
 	c.args = append(c.args, args...)
 	if args != "" && c.id != "" && c.name != "" {
 		cs.tell(c, args)

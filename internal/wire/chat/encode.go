@@ -32,22 +32,6 @@ func (e *encoder) messages(dst []byte, ms []llm.Message, bare bool) []byte {
 	return dst
 }
 
-// messagesSize is about how many bytes messages take.
-func messagesSize(ms []llm.Message) int {
-	n := 0
-	for i := range ms {
-		m := &ms[i]
-		n += 96 + len(m.Text) + len(m.Extra)
-		for j := range m.Calls {
-			n += 128 + len(m.Calls[j].Arguments)*5/4
-		}
-		if m.Result != nil {
-			n += 64 + len(m.Result.Text)*9/8
-		}
-	}
-	return n
-}
-
 func (e *encoder) message(dst []byte, m *llm.Message) []byte {
 	switch {
 	case m.Role == llm.Assistant:

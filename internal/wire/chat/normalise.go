@@ -2,6 +2,7 @@ package chat
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/jsonedit"
@@ -25,7 +26,10 @@ type normaliser struct {
 	marks       thinkMarks
 	sent        map[string]string // top-level members as they were told last
 
-	before, behind []byte // of the choices in the last chunk that was read whole
+	streamed       bool     // there are more chunks than one
+	before, behind []byte   // of the choices in the last chunk that was read whole
+	choices        [][]byte // of the chunk at hand
+	one            [1][]byte
 
 	// of the chunk at hand
 	top, choice, delta []byte // members that no event has a word for
@@ -34,7 +38,7 @@ type normaliser struct {
 
 func (u *Upstream) normaliser(contentType string, yield func(llm.Event, error) bool) *normaliser {
 	n := &normaliser{u: u, Teller: wire.Teller{Yield: yield}, head: llm.Head{ContentType: contentType}}
-	n.calls.n = n
+	n.calls.n, n.choices = n, n.one[:0]
 	return n
 }
 
@@ -49,9 +53,9 @@ func (n *normaliser) failed(data []byte) {
 
 // chunk takes in one chunk.
 func (n *normaliser) chunk(data []byte) {
-	if choices := n.alike(data); choices != nil {
+	if n.alike(data) {
 		n.top = n.top[:0]
-		n.takeChoices(choices)
+		n.takeChoices()
 		return
 	}
 	if jsonedit.Kind(data) != '{' || len(jsonedit.Get(data)) != len(data) {
@@ -69,18 +73,29 @@ func (n *normaliser) chunk(data []byte) {
 	if path := n.u.q.UsageMember; path != "" {
 		n.takeUsage(jsonedit.Get(data, strings.Split(path, ".")...))
 	}
+	n.choices, _ = jsonedit.AppendElements(n.choices[:0], choices)
+	n.takeChoices()
 	n.remember(data, choices)
-	n.takeChoices(choices)
 }
 
-func (n *normaliser) takeChoices(choices []byte) {
+// takeChoices takes in the one choice that there is for the gateway.
+func (n *normaliser) takeChoices() {
 	n.choice, n.delta = n.choice[:0], n.delta[:0]
 	n.calls.next()
-	for c := range jsonedit.Elements(choices) {
-		if i, ok := jsonedit.Int(jsonedit.Get(c, "index")); !ok || i == 0 {
+	for _, c := range n.choices {
+		if bytes.HasPrefix(c, []byte(firstChoice)) || isFirst(c) {
 			n.takeChoice(c)
 		}
 	}
+}
+
+// firstChoice is how nearly every choice begins.
+const firstChoice = `{"index":0,`
+
+// isFirst reports whether a choice is the first one, or the only one.
+func isFirst(choice []byte) bool {
+	i, ok := jsonedit.Int(jsonedit.Get(choice, "index"))
+	return !ok || i == 0
 }
 
 // The chunks of a stream differ in their choices and in little else. What stood before and behind them in the last chunk that
@@ -88,30 +103,32 @@ func (n *normaliser) takeChoices(choices []byte) {
 
 const choicesKey = `"choices":`
 
-// remember keeps what stands around the choices of a chunk.
+// remember keeps what stands around the choices of a chunk, once it has been told.
 func (n *normaliser) remember(data, choices []byte) {
 	n.before, n.behind = n.before[:0], nil
 	i := bytes.Index(data, []byte(choicesKey))
-	if i < 0 || !n.begun {
+	if i < 0 || !n.begun || !n.streamed {
 		return
 	}
 	i += len(choicesKey)
 	if bytes.HasPrefix(data[i:], choices) {
-		n.before = append(append(n.before, data[:i]...), data[i+len(choices):]...)
-		n.before, n.behind = n.before[:i], n.before[i:]
+		b := append(slices.Grow(n.before, len(data)-len(choices)), data[:i]...)
+		b = append(b, data[i+len(choices):]...)
+		n.before, n.behind = b[:i], b[i:]
 	}
 }
 
-// alike returns the choices of a chunk that is otherwise like the one before, or nil.
-func (n *normaliser) alike(data []byte) []byte {
+// alike reports whether a chunk is like the one before but for its choices, and finds those.
+func (n *normaliser) alike(data []byte) (ok bool) {
 	if len(n.before) == 0 || !bytes.HasPrefix(data, n.before) || !bytes.HasSuffix(data, n.behind) {
-		return nil
+		return false
 	}
-	between := data[len(n.before):]
-	if choices := jsonedit.Get(between); len(choices)+len(n.behind) == len(between) {
-		return choices
+	end := len(data) - len(n.behind)
+	if end < len(n.before) {
+		return false
 	}
-	return nil
+	n.choices, ok = jsonedit.AppendElements(n.choices[:0], data[len(n.before):end])
+	return ok
 }
 
 // members reads the members of a chunk, and returns its choices and the error that it tells.

@@ -46,6 +46,7 @@ func (n *normaliser) readPlain(data []byte) {
 func (n *normaliser) readStream(r io.Reader) {
 	events := sse.NewReader(r, wire.MaxFrame)
 	defer events.Release()
+	n.streamed = true
 	for !n.Over {
 		ev, err := events.Next()
 		data := bytes.TrimSpace(ev.Data)

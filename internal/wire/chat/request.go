@@ -57,6 +57,13 @@ func (u *Upstream) edit(dst []byte, req *llm.Request) ([]byte, error) {
 	return jsonedit.Apply(dst, ed.body, ed.edits), nil
 }
 
+// put returns what fill appends. It stands in the editor's room.
+func (ed *editor) put(fill func(dst []byte) []byte) []byte {
+	at := len(*ed.room)
+	*ed.room = fill(*ed.room)
+	return (*ed.room)[at:]
+}
+
 func (ed *editor) value(key string) []byte { return ed.env.value(ed.body, key) }
 
 func (ed *editor) set(key string, value []byte) {
@@ -75,7 +82,7 @@ func (ed *editor) remove(names ...string) {
 func (ed *editor) head() {
 	model := cmp.Or(ed.u.q.Model, ed.req.Model)
 	if model != "" && !jsonedit.Says(ed.value("model"), model) {
-		ed.set("model", jsonedit.AppendQuote(nil, model))
+		ed.set("model", ed.put(func(dst []byte) []byte { return jsonedit.AppendQuote(dst, model) }))
 	}
 	if have, _ := jsonedit.Bool(ed.value("stream")); have != ed.req.Stream {
 		ed.set("stream", appendBool(nil, ed.req.Stream))
@@ -88,16 +95,20 @@ func (ed *editor) head() {
 	ed.remove("mock_response", "mock_tool_calls")
 }
 
+const askUsage = `"include_usage":true`
+
+// usageAlone are stream_options that nobody changes.
+var usageAlone = []byte("{" + askUsage + "}")
+
 // withUsage returns stream_options that ask for usage. Those that are no object are left for the provider to refuse.
 func withUsage(options []byte) ([]byte, bool) {
-	const ask = `"include_usage":true`
 	if jsonedit.IsNull(options) {
-		return []byte("{" + ask + "}"), true
+		return usageAlone, true
 	}
 	if jsonedit.Kind(options) != '{' {
 		return nil, false
 	}
-	out := append([]byte{'{'}, ask...)
+	out := append([]byte{'{'}, askUsage...)
 	for key, v := range jsonedit.Members(options) {
 		if !jsonedit.KeyIs(key, "include_usage") {
 			out = append(append(append(out, ',', '"'), key...), '"', ':')
@@ -134,17 +145,18 @@ func (ed *editor) tools() {
 func (ed *editor) toolList(list []byte) (out []byte, n int, changed bool) {
 	n = len(ed.req.AddedTools)
 	changed = n > 0
-	out = ed.enc.tools(append((*ed.room)[:0], '['), ed.req.AddedTools)
-	for t := range jsonedit.Elements(list) {
-		if jsonedit.Says(jsonedit.Get(t, "type"), "mcp") {
-			changed = true
-			continue
+	out = ed.put(func(dst []byte) []byte {
+		dst = ed.enc.tools(append(dst, '['), ed.req.AddedTools)
+		for t := range jsonedit.Elements(list) {
+			if jsonedit.Says(jsonedit.Get(t, "type"), "mcp") {
+				changed = true
+				continue
+			}
+			dst = append(comma(dst, n), t...)
+			n++
 		}
-		out = append(comma(out, n), t...)
-		n++
-	}
-	out = append(out, ']')
-	*ed.room = out
+		return append(dst, ']')
+	})
 	return out, n, changed
 }
 
@@ -184,7 +196,7 @@ func (ed *editor) messages() {
 	}
 	if len(ed.req.AddedMessages) > 0 {
 		bare := len(bytes.TrimSpace(list[1:len(list)-1])) == 0
-		text := ed.enc.messages(make([]byte, 0, messagesSize(ed.req.AddedMessages)), ed.req.AddedMessages, bare)
+		text := ed.put(func(dst []byte) []byte { return ed.enc.messages(dst, ed.req.AddedMessages, bare) })
 		ed.edits = append(ed.edits, jsonedit.Edit{Start: span.End - 1, End: span.End - 1, Text: text})
 	}
 }

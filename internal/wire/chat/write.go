@@ -194,7 +194,7 @@ func (t *total) add(u *llm.Usage) {
 		t.sum = bytes.Clone(raw)
 		return
 	}
-	t.sum = jsonedit.AddNumbers(nil, t.sum, raw)
+	t.sum = jsonedit.AddNumbers(make([]byte, 0, len(t.sum)+len(raw)), t.sum, raw)
 }
 
 // append appends the sum with what it has cost.

@@ -193,7 +193,9 @@ func appendMembers(dst, members []byte) []byte {
 // lastOnly it is the text of the last turn.
 type joined struct {
 	lastOnly bool
+	passing  bool // the pieces are passed on, and String has nothing of them
 	text     strings.Builder
+	open     bool // there is text, and it does not end in white space
 	between  bool // the next piece begins a later turn
 }
 
@@ -206,7 +208,10 @@ func (j *joined) add(piece string) string {
 		j.between = false
 		piece = "\n\n" + piece
 	}
-	j.text.WriteString(piece)
+	j.open = strings.IndexByte(" \t\r\n", piece[len(piece)-1]) < 0
+	if !j.passing {
+		j.text.WriteString(piece)
+	}
 	return piece
 }
 
@@ -215,8 +220,7 @@ func (j *joined) turn() {
 		j.text.Reset()
 		return
 	}
-	s := j.text.String()
-	j.between = s != "" && strings.TrimRight(s[len(s)-1:], " \t\r\n") != ""
+	j.between = j.open
 }
 
 func (j *joined) String() string { return j.text.String() }

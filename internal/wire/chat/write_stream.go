@@ -51,7 +51,7 @@ type clientCall struct {
 }
 
 func (d Door) writeStream(w http.ResponseWriter, req *llm.Request, reply iter.Seq2[llm.Event, error]) error {
-	s := &stream{w: sse.NewWriter(w), rw: w, req: req, text: joined{lastOnly: req.Params.JSON}, calls: map[callKey]clientCall{}, usage: asksUsage(req), stop: func() {}}
+	s := &stream{w: sse.NewWriter(w), rw: w, req: req, text: joined{lastOnly: req.Params.JSON, passing: !req.Params.JSON}, usage: asksUsage(req), stop: func() {}}
 	s.forms = formsOf(req)
 	s.keepAlive = cmp.Or(d.KeepAlive, defaultKeepAlive)
 	scratch := wire.Borrow()
@@ -162,10 +162,10 @@ func (s *stream) start(ev *llm.Event) {
 	if s.turnOpen {
 		s.closeTurn()
 	}
-	if !s.begun {
+	first := !s.begun
+	if first {
 		s.begun = true
 		wire.StreamHeaders(s.rw, "")
-		s.stop = s.w.KeepAlive(s.keepAlive)
 	}
 	clear(s.calls)
 	if s.prefix == nil {
@@ -184,6 +184,9 @@ func (s *stream) start(ev *llm.Event) {
 		}
 		return appendFields(b, s.rec.appendListed)
 	})
+	if first {
+		s.stop = s.w.KeepAlive(s.keepAlive)
+	}
 	s.rec.tools, s.rec.errors = nil, nil
 }
 
@@ -248,6 +251,9 @@ func (s *stream) call(ev *llm.Event) {
 			return
 		}
 		c = s.open(&ev.Call)
+		if s.calls == nil {
+			s.calls = map[callKey]clientCall{}
+		}
 		s.calls[key] = c
 	}
 	switch {
@@ -356,7 +362,7 @@ func (s *stream) doneFields(b []byte) []byte {
 func (s *stream) closeTurn() {
 	s.turnOpen = false
 	s.chunk(llm.Extra{}, llm.StopTools, s.doneFields)
-	s.text = joined{lastOnly: s.text.lastOnly}
+	s.text = joined{lastOnly: s.text.lastOnly, passing: s.text.passing}
 }
 
 // abort ends a stream that has begun with an error. What the tools did is told before it, so that it is not lost.
