@@ -33,7 +33,7 @@ var benchRequests = []struct {
 	{
 		"round", `{"model":"tools","stream":true,"messages":[{"role":"user","content":"Say it again."}],` +
 			`"tools":[{"type":"mcp","server_label":"bench","server_url":"fairlead/mcp/bench","require_approval":"never"}]}`,
-		"that was all", 270,
+		"that was all", 280,
 	},
 }
 
@@ -200,7 +200,7 @@ func benchReply(contentType, body string) []byte {
 func benchStream(choices ...string) [][]byte {
 	out := [][]byte{[]byte("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")}
 	for _, c := range append(choices, "") {
-		ev := `data: {"id":"chatcmpl-0123456789abcdef","object":"chat.completion.chunk","created":1764043200,"model":"bench-1","choices":[` + c + "]"
+		ev := `data: {"id":"chatcmpl-0123456789abcdef","object":"chat.completion.chunk","created":1764043200,"model":"bench-1","system_fingerprint":"fp_0","choices":[` + c + "]"
 		if c == "" {
 			ev += `,"usage":{"prompt_tokens":200,"completion_tokens":98,"total_tokens":298}}` + "\n\ndata: [DONE]"
 		} else {

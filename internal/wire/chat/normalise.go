@@ -24,7 +24,7 @@ type normaliser struct {
 
 	text, think wire.Joiner
 	marks       thinkMarks
-	sent        map[string]string // top-level members as they were told last
+	sent        []news // members as they were told last
 
 	streamed       bool     // there are more chunks than one
 	before, behind []byte   // of the choices in the last chunk that was read whole
@@ -181,18 +181,26 @@ const (
 	maxSentValue = 64 << 10
 )
 
+// news is a member as it was told last.
+type news struct{ key, value string }
+
 // isNews reports whether a top-level member says something that the chunks before have not said: many repeat themselves in
 // each chunk. Two are told once, whatever they say later.
 func (n *normaliser) isNews(key, v []byte) bool {
-	last, known := n.sent[string(key)]
-	if known && (last == string(v) || string(key) == "system_fingerprint" || string(key) == "service_tier") {
-		return false
+	for i := range n.sent {
+		s := &n.sent[i]
+		switch {
+		case s.key != string(key):
+			continue
+		case s.value == string(v), s.key == "system_fingerprint", s.key == "service_tier":
+			return false
+		case len(v) <= maxSentValue:
+			s.value = string(v)
+		}
+		return true
 	}
-	if n.sent == nil {
-		n.sent = map[string]string{}
-	}
-	if (known || len(n.sent) < maxSent) && len(v) <= maxSentValue {
-		n.sent[string(key)] = string(v)
+	if len(n.sent) < maxSent && len(v) <= maxSentValue {
+		n.sent = append(n.sent, news{string(key), string(v)})
 	}
 	return true
 }
