@@ -9,7 +9,11 @@ import (
 	"time"
 )
 
+// sheets are what replies are put together in, for as long as something of them waits.
+var sheets = sync.Pool{New: func() any { b := make([]byte, sheetSize); return &b }}
+
 const (
+	sheetSize = 8 << 10 // a reply in which tools were called mostly leaves in one write
 	// gap is left between the head and the body that waits behind it: for the fields that are only known when the head leaves,
 	// and for the line before a chunk.
 	gap = 192
@@ -26,7 +30,7 @@ var (
 
 var errDone = errors.New("the handler has returned")
 
-// answer is where a reply stands. Head and body wait in one page until it is full, the handler flushes, or it has returned: most
+// answer is where a reply stands. Head and body wait in one sheet until it is full, the handler flushes, or it has returned: most
 // replies leave in one write, with their length.
 type answer struct {
 	header http.Header
@@ -40,7 +44,7 @@ type answer struct {
 	keep   bool   // the connection is good for another request, once the head has left
 	head   int    // bytes of the head that waits
 	buf    []byte // the head, a gap, and what of the body waits; nil: nothing does
-	page   *[]byte
+	sheet  *[]byte
 	err    error // of the connection, which is of no more use then
 
 	mu sync.Mutex // of all that: a goroutine that outlives its handler gets errors, and at nobody else's reply
@@ -165,23 +169,23 @@ func hasBody(status int) bool {
 
 // fits reports whether n more bytes of the body can wait.
 func (x *exchange) fits(n int) bool {
-	if x.buf == nil && n <= readSize-gap-margin {
+	if x.buf == nil && n <= sheetSize-gap-margin {
 		x.hold()
 	}
 	return n <= cap(x.buf)-len(x.buf)-margin
 }
 
-// hold takes a page.
+// hold takes a sheet.
 func (x *exchange) hold() {
-	x.page = pages.Get().(*[]byte)
-	x.buf = (*x.page)[:gap]
+	x.sheet = sheets.Get().(*[]byte)
+	x.buf = (*x.sheet)[:gap]
 }
 
 func (x *exchange) release() {
-	if x.page != nil {
-		pages.Put(x.page)
+	if x.sheet != nil {
+		sheets.Put(x.sheet)
 	}
-	x.page, x.buf, x.head = nil, nil, 0
+	x.sheet, x.buf, x.head = nil, nil, 0
 }
 
 // Flush is FlushError for those who do not ask.

@@ -67,7 +67,7 @@ func TestServer(t *testing.T) {
 	})
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	for _, size := range []int{0, 1, 1000, 3000, 4096, 5000, 70_000} {
+	for _, size := range []int{0, 1, 1000, 3000, 4096, 5000, 8192, 10_000, 70_000} {
 		for _, path := range []string{"/", "/flush"} {
 			for _, sized := range []bool{true, false} {
 				sent := strings.Repeat("0123456789", size/10+1)[:size]
@@ -92,7 +92,7 @@ func TestServer(t *testing.T) {
 				if want := fmt.Sprint("POST ", path, " 1 true Bearer k ", size, " ", te, " HTTP/1.1"); resp.Header.Get("X-Saw") != want && (sized || size > 0) {
 					t.Errorf("the handler saw %q, not %q", resp.Header.Get("X-Saw"), want)
 				}
-				if known := resp.ContentLength >= 0; known != (size < 3500 && (path == "/" || size == 0)) {
+				if known := resp.ContentLength >= 0; known != (size < 7500 && (path == "/" || size == 0)) {
 					t.Errorf("%d %s: content-length %d", size, path, resp.ContentLength)
 				}
 			}
