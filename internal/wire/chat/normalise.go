@@ -30,6 +30,7 @@ type normaliser struct {
 	before, behind []byte   // of the choices in the last chunk that was read whole
 	choices        [][]byte // of the chunk at hand
 	one            [1][]byte
+	counts         bool // the chunk at hand tells usage
 
 	// of the chunk at hand
 	top, choice, delta []byte // members that no event has a word for
@@ -65,6 +66,7 @@ func (n *normaliser) chunk(data []byte) {
 	if n.begun {
 		n.top = n.top[:0]
 	}
+	n.counts = false
 	choices, problem := n.members(data)
 	if problem != nil {
 		n.Fail(replyFault(problem))
@@ -103,15 +105,16 @@ func isFirst(choice []byte) bool {
 
 const choicesKey = `"choices":`
 
-// remember keeps what stands around the choices of a chunk, once it has been told.
+// remember keeps what stands around the choices of a chunk, once it has been told. It keeps nothing of a chunk that tells usage,
+// which counts again after another one, nor of one that has choices twice, since the last ones count.
 func (n *normaliser) remember(data, choices []byte) {
 	n.before, n.behind = n.before[:0], nil
 	i := bytes.Index(data, []byte(choicesKey))
-	if i < 0 || !n.begun || !n.streamed {
+	if i < 0 || !n.begun || !n.streamed || n.counts {
 		return
 	}
 	i += len(choicesKey)
-	if bytes.HasPrefix(data[i:], choices) {
+	if bytes.HasPrefix(data[i:], choices) && !bytes.Contains(data[i+len(choices):], []byte(choicesKey)) {
 		b := append(slices.Grow(n.before, len(data)-len(choices)), data[:i]...)
 		b = append(b, data[i+len(choices):]...)
 		n.before, n.behind = b[:i], b[i:]
@@ -216,6 +219,7 @@ func (n *normaliser) choiceIsNews(key, v []byte) bool {
 
 func (n *normaliser) takeUsage(v []byte) {
 	if jsonedit.Kind(v) == '{' {
+		n.counts = true
 		n.usage = append(n.usage[:0], v...)
 	}
 }
