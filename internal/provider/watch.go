@@ -76,18 +76,19 @@ func (w *watchdog) fire() {
 	if w.ctx.Err() != nil || l.limit <= 0 && w.first.Load() {
 		return
 	}
-	left := l.limit
-	if since >= 0 {
-		left -= time.Since(w.begun) - time.Duration(since)
+	next := w.t.shortest()
+	if l.limit > 0 {
+		left := l.limit
+		if since >= 0 {
+			left -= time.Since(w.begun) - time.Duration(since)
+		}
+		if left <= 0 {
+			w.cancel(l)
+			return
+		}
+		next = min(next, left)
 	}
-	if left <= 0 && l.limit > 0 {
-		w.cancel(l)
-		return
-	}
-	if next := w.t.shortest(); left <= 0 || left > next {
-		left = next
-	}
-	w.arm(left)
+	w.arm(next)
 }
 
 // waits notes that a read begins.
