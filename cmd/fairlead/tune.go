@@ -14,6 +14,7 @@ const (
 	room         = 6 << 20
 	leastPercent = 100
 	mostPercent  = 200
+	stepPercent  = 25 // a change stops the world for a moment
 )
 
 // tune sets how often garbage is collected, unless GOGC says it.
@@ -40,5 +41,6 @@ func retune(now int) {
 
 // percent is what gives a heap, of which so many bytes are alive, its room.
 func percent(alive uint64) int {
-	return int(min(max(room*100/max(alive, 1), leastPercent), mostPercent))
+	p := room * 100 / max(alive, 1)
+	return int(min(max(p-p%stepPercent, leastPercent), mostPercent))
 }

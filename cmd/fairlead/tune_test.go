@@ -9,7 +9,7 @@ import (
 )
 
 func TestPercent(t *testing.T) {
-	for alive, want := range map[uint64]int{0: 200, 1 << 20: 200, 3 << 20: 200, 4 << 20: 150, 5 << 20: 120, 6 << 20: 100, 1 << 40: 100} {
+	for alive, want := range map[uint64]int{0: 200, 1 << 20: 200, 3 << 20: 200, 3<<20 + 1: 175, 4 << 20: 150, 5 << 20: 100, 6 << 20: 100, 1 << 40: 100} {
 		if got := percent(alive); got != want {
 			t.Errorf("%d bytes alive: %d%%, want %d%%", alive, got, want)
 		}

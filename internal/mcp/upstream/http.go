@@ -119,7 +119,8 @@ func (t *web) form() (*form, error) {
 	return f, nil
 }
 
-// request prepares a request with all headers of the session. Those of a request that posts something are not to be changed.
+// request prepares a request with all headers of the session, and extra over them, where strip has left none that are the
+// session's to set. The headers of a request that posts something are not to be changed.
 func (t *web) request(ctx context.Context, method string, body []byte, extra http.Header) (*http.Request, error) {
 	f, err := t.form()
 	if err != nil {
