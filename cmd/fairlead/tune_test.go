@@ -9,7 +9,7 @@ import (
 )
 
 func TestPercent(t *testing.T) {
-	for alive, want := range map[uint64]int{0: 200, 1 << 20: 200, 3 << 20: 200, 3<<20 + 1: 175, 4 << 20: 150, 5 << 20: 100, 6 << 20: 100, 1 << 40: 100} {
+	for alive, want := range map[uint64]int{0: 200, 1 << 20: 200, 2 << 20: 200, 2<<20 + 1: 175, 4 << 20: 100, 5 << 20: 75, 8 << 20: 50, small: 50, small + 1: 100, 1 << 40: 100} {
 		if got := percent(alive); got != want {
 			t.Errorf("%d bytes alive: %d%%, want %d%%", alive, got, want)
 		}
@@ -21,8 +21,8 @@ func TestRetune(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(mostPercent))
 	retune(mostPercent)
 	for range 2 {
-		large := make([]byte, 4*room)
-		collectUntil(t, leastPercent)
+		large := make([]byte, small)
+		collectUntil(t, goPercent)
 		runtime.KeepAlive(large)
 		collectUntil(t, mostPercent)
 	}
