@@ -18,9 +18,15 @@ func (c *conn) alive() bool {
 }
 
 func (c *conn) lookAt(fd uintptr) bool {
-	_, _, err := syscall.Recvfrom(int(fd), c.peek[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	_, err := glance(fd, c.peek[:])
 	c.live = errors.Is(err, syscall.EAGAIN)
 	return true
+}
+
+// glance reads into p what there is to read, and leaves it there. With nothing to read yet it returns EAGAIN, at the end nothing.
+func glance(fd uintptr, p []byte) (int, error) {
+	n, _, err := syscall.Recvfrom(int(fd), p, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return n, err
 }
 
 // rawOf returns what nc is below, nil where that is nothing of the system's.
@@ -57,7 +63,7 @@ func (c *serverConn) readFirst(fd uintptr) bool {
 
 // peekAt notices when the client has left. What it sent before and nobody has read does not hide that.
 func (c *serverConn) peekAt(fd uintptr) {
-	n, _, err := syscall.Recvfrom(int(fd), c.spy[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	n, err := glance(fd, c.spy[:])
 	switch {
 	case n > 0:
 		if hasEnded(fd) {
@@ -73,7 +79,7 @@ func (c *serverConn) hasSent() bool {
 	n := 0
 	if c.raw != nil {
 		_ = c.raw.Control(func(fd uintptr) { // an error is one of a connection that is closed
-			n, _, _ = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			n, _ = glance(fd, make([]byte, 1))
 		})
 	}
 	return n > 0
